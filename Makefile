@@ -1,0 +1,62 @@
+# `make demo` and `make test` are all that a fresh machine needs: both run `make setup` first.
+PYTHON ?= python3
+VENV ?= .venv
+MMCV ?= mmcv==2.1.0
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -qq --disable-pip-version-check
+STAMP := $(VENV)/.setup-done
+
+.PHONY: help setup demo test test-slow lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make setup      create $(VENV) and install everything, mmcv with compiled operations included'
+	@echo 'make demo       a demonstration on drawn images, without data or GPU'
+	@echo 'make test       the tests'
+	@echo 'make test-slow  the tests that take longer'
+	@echo 'make lint       check style and formatting'
+	@echo 'make clean      remove $(VENV)'
+	@echo 'PYTHON=python3.11 and VENV=folder choose another Python and another folder.'
+
+setup: $(STAMP)
+
+# Each step is safe to repeat, so that a setup that stopped goes on where it was.
+$(STAMP): requirements.txt setup.cfg pyproject.toml
+	@echo 'setup 1/5: virtual environment $(VENV)'
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo 'setup 2/5: PyTorch, MMDetection and tools (some minutes where they have to be downloaded)'
+	@$(PIP) -r requirements.txt
+	@echo 'setup 3/5: mmcv with compiled operations (about 10 minutes where it has to be compiled)'
+	@$(PY) -c 'import mmcv.ops' 2>/dev/null || { \
+	  start=$$(date +%s); \
+	  (while sleep 30; do echo "  still building mmcv, $$(( $$(date +%s) - start )) seconds so far"; done) & \
+	  alive=$$!; trap "kill $$alive" EXIT; \
+	  MMCV_WITH_OPS=1 $(PIP) --no-build-isolation --no-deps --force-reinstall '$(MMCV)'; }
+	@$(PY) -c 'import mmcv.ops' || { \
+	  echo 'error: mmcv is installed but its compiled operations cannot be imported (see above):' \
+	    'run "$(PY) -m pip cache remove mmcv", see that a C++ compiler is there, and run make setup again' >&2; \
+	  exit 1; }
+	@echo 'setup 4/5: the command line tool mim'
+	@$(PIP) --no-deps openmim==0.3.9 model-index==0.1.11 ordered-set
+	@echo 'setup 5/5: mmsniper itself, from this checkout'
+	@$(PIP) --no-build-isolation --editable .
+	@$(PY) .ci/link_checkout.py
+	@$(PY) -c 'import mmsniper'
+	@touch $(STAMP)
+	@echo 'setup done'
+
+demo: setup
+	$(PY) tools/demo.py
+
+test: setup
+	$(PY) -m pytest -q
+
+test-slow: setup
+	$(PY) -m pytest -q -m slow
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV)

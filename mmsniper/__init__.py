@@ -1,0 +1,31 @@
+"""SNIPER training and pyramid testing for every detector of MMDetection (arXiv:1805.09300).
+
+Importing this package checks that a fit MMDetection is installed, makes checkpoints of mmengine
+loadable with recent PyTorch, makes ``_base_ = 'mmsniper::folder/name.py'`` known to mmengine and
+registers all components into MMDetection's registries. A config therefore needs nothing but
+``custom_imports = dict(imports=['mmsniper'])``.
+"""
+
+from .errors import InputError
+from .utils.install import check_installation
+from .version import __version__
+
+check_installation()  # before all that imports mmdet, so that its sentence is the first to be seen
+
+from . import datasets, engine, evaluation, models, registry  # noqa: E402
+from .utils.checkpoint import allow_checkpoint_globals  # noqa: E402
+from .utils.configs import config_path, register_config_scope  # noqa: E402
+
+allow_checkpoint_globals()
+register_config_scope()
+
+__all__ = [
+    'InputError',
+    '__version__',
+    'config_path',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+    'registry',
+]

@@ -1,0 +1,15 @@
+"""Where to cut chips: pyramid levels, valid ranges and the greedy cover (NumPy and Numba only)."""
+
+from .positive import positive_chips
+from .pyramid import Pyramid, box_sizes, in_valid_range
+from .table import ChipTable
+from .views import pyramid_views
+
+__all__ = [
+    'ChipTable',
+    'Pyramid',
+    'box_sizes',
+    'in_valid_range',
+    'positive_chips',
+    'pyramid_views',
+]

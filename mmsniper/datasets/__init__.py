@@ -1,0 +1,15 @@
+"""Datasets, transforms and samplers of chips and views."""
+
+from .chip_dataset import ChipDataset
+from .samplers import InfiniteChipSampler, ViewSampler
+from .transforms import BrokenImageError, ChipSample, LoadIntactImage, ScaleNormalize
+
+__all__ = [
+    'BrokenImageError',
+    'ChipDataset',
+    'ChipSample',
+    'InfiniteChipSampler',
+    'LoadIntactImage',
+    'ScaleNormalize',
+    'ViewSampler',
+]

@@ -1,0 +1,146 @@
+"""All boxes of a dataset in flat arrays, read once and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from mmdet.datasets import CocoDataset
+
+from mmsniper.errors import InputError
+
+
+@dataclass(frozen=True)
+class BoxTable:
+    """The boxes of all images of a dataset.
+
+    Attributes:
+        heights (np.ndarray): Height of each image in pixels, shape (m,), int64.
+        widths (np.ndarray): Width of each image in pixels, shape (m,), int64.
+        boxes (np.ndarray): Boxes xyxy in pixels of the original image, clipped to it, without crowds and
+            ignored ones, shape (n, 4), float32.
+        labels (np.ndarray): Class index of each box, shape (n,), int64.
+        image_starts (np.ndarray): The boxes of image i are those from ``image_starts[i]`` up to
+            ``image_starts[i + 1]``, shape (m + 1,), int64.
+        unusable (dict[int, np.ndarray]): For each image with unusable boxes the indices of these in its
+            ``instances``.
+        dropped (dict[str, int]): How many boxes are unusable, by reason.
+    """
+
+    heights: np.ndarray
+    widths: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    image_starts: np.ndarray
+    unusable: dict[int, np.ndarray] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def num_images(self) -> int:
+        """Number of images."""
+        return len(self.heights)
+
+    @property
+    def num_images_without_boxes(self) -> int:
+        """Number of images that have no usable box."""
+        return int((np.diff(self.image_starts) == 0).sum())
+
+
+def read_boxes(dataset) -> BoxTable:
+    """Read the sizes and boxes of all images of a dataset.
+
+    Args:
+        dataset: A dataset or wrapper that answers ``get_data_info`` and ``len``.
+
+    Returns:
+        BoxTable: Its boxes. Those that are not finite, empty, or outside their image are left out.
+
+    Raises:
+        InputError: An image has no height and width.
+    """
+    heights, widths, starts, boxes, labels, ignored = [], [], [0], [], [], []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        if not (info.get('height') and info.get('width')):
+            raise InputError(
+                f"image {info.get('img_path', index)} has no 'height' and 'width' in its "
+                'annotation; ChipDataset needs both'
+            )
+        heights.append(info['height'])
+        widths.append(info['width'])
+        instances = info.get('instances', [])
+        boxes.extend(instance['bbox'] for instance in instances)
+        labels.extend(instance['bbox_label'] for instance in instances)
+        ignored.extend(instance.get('ignore_flag', 0) for instance in instances)
+        starts.append(len(boxes))
+    starts = np.array(starts, np.int64)
+    heights, widths = np.array(heights, np.int64), np.array(widths, np.int64)
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    image = np.repeat(np.arange(len(heights)), np.diff(starts))
+    reasons = unusable_boxes(boxes, heights[image], widths[image])
+    usable = ~np.any(list(reasons.values()), axis=0)
+    chosen = usable & (np.array(ignored, np.int64) == 0)
+    limits = np.stack([widths, heights, widths, heights], axis=1)[image[chosen]]
+    return BoxTable(
+        heights=heights,
+        widths=widths,
+        boxes=boxes[chosen].clip(0, limits).astype(np.float32),
+        labels=np.array(labels, np.int64)[chosen],
+        image_starts=np.concatenate([[0], np.cumsum(chosen)])[starts].astype(np.int64),
+        unusable={
+            int(i): np.flatnonzero(~usable[starts[i] : starts[i + 1]])
+            for i in np.unique(image[~usable])
+        },
+        dropped={reason: int(marked.sum()) for reason, marked in reasons.items() if marked.any()},
+    )
+
+
+def unusable_boxes(
+    boxes: np.ndarray, heights: np.ndarray, widths: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Find boxes that cannot be trained on.
+
+    Args:
+        boxes (np.ndarray): Boxes xyxy in pixels, shape (n, 4).
+        heights (np.ndarray): Height of the image of each box, shape (n,).
+        widths (np.ndarray): Width of the image of each box, shape (n,).
+
+    Returns:
+        dict[str, np.ndarray]: For each reason the boxes it applies to, shape (n,), bool. No box has two.
+    """
+    finite = np.isfinite(boxes).all(axis=1)
+    empty = finite & ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+    inside = (
+        (boxes[:, 0] < widths) & (boxes[:, 1] < heights) & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
+    )
+    return {'not finite': ~finite, 'empty': empty, 'outside the image': finite & ~empty & ~inside}
+
+
+@contextmanager
+def count_boxes_dropped_by_coco() -> Iterator[list[int]]:
+    """Count the boxes that every ``CocoDataset`` loaded inside this context drops without a word.
+
+    Yields:
+        list[int]: For each image that has any, how many of its annotations of a wanted class were left
+        out because their box is below one pixel or outside the image.
+    """
+    parse = CocoDataset.parse_data_info
+    dropped = []
+
+    def counting_parse(self, raw_data_info: dict) -> dict:
+        info = parse(self, raw_data_info)
+        wanted = sum(
+            not annotation.get('ignore') and annotation['category_id'] in self.cat2label
+            for annotation in raw_data_info['raw_ann_info']
+        )
+        if wanted > len(info['instances']):
+            dropped.append(wanted - len(info['instances']))
+        return info
+
+    CocoDataset.parse_data_info = counting_parse
+    try:
+        yield dropped
+    finally:
+        CocoDataset.parse_data_info = parse

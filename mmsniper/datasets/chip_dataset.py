@@ -1,0 +1,336 @@
+"""The dataset of chips around a dataset of images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmdet.registry import DATASETS, TRANSFORMS
+from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
+from torch.utils.data import get_worker_info
+
+from mmsniper.chips import ChipTable, Pyramid, in_valid_range, positive_chips, pyramid_views
+from mmsniper.errors import InputError
+
+from .annotation_file import check_annotation_files
+from .box_table import count_boxes_dropped_by_coco, read_boxes
+from .transforms import BrokenImageError
+
+TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
+TRAIN_VALID_RANGES = ((-1, 80), (32, 150), (120, -1))
+TEST_LEVELS = ((1400, 2000), (800, 1280), (480, 512))
+TEST_VALID_RANGES = ((-1, 90), (32, 180), (75, -1))
+
+MAX_WORKERS = 256
+
+
+@DATASETS.register_module()
+class ChipDataset:
+    """Chips of the images of a dataset: the SNIPER way to train and test (arXiv:1805.09300).
+
+    In training an item is a chip, chosen so that the chips of an image cover its objects at the level
+    where their size is valid. Every epoch has new chips, which are a pure function of ``seed`` and the
+    epoch (see ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls), so they are the same on
+    all ranks and after a resume. The length stays that of epoch 0: of an epoch with more chips, some
+    are left out at random, and of one with fewer, some come twice. An index beyond the length stands
+    for a chip of a later epoch (see :class:`mmsniper.datasets.InfiniteChipSampler`).
+
+    With ``test_mode`` an item is a view: each image at each level, whole or in tiles. Needs
+    :class:`mmsniper.datasets.ViewSampler` and :class:`mmsniper.engine.ChipMergeHook`.
+
+    Items carry ``chip`` (xyxy in pixels of the original image, float32), ``chip_level``, ``chip_scale``
+    (the level's scale factor), ``valid_range``, and in test mode ``view`` and ``num_views``. The
+    transforms ``ChipSample`` and ``ScaleNormalize`` make use of them.
+
+    Args:
+        dataset (dict or Dataset): The dataset of images, or any wrapper of such that answers
+            ``get_data_info``. Its own pipeline must be empty.
+        pipeline (Sequence[dict]): Transforms of a chip, from loading to packing.
+        levels (Sequence, optional): Pyramid levels, fine to coarse: ``(short, long)`` bounds in pixels,
+            -1 for none, or scale factors. Defaults to the paper's (for training or for testing).
+        valid_ranges (Sequence, optional): For each level the range ``[lo, hi)`` of sqrt(w*h) in pixels
+            of the original image in which boxes count, -1 for open. Defaults to the paper's.
+        chip_size (int): Largest side of a chip in pixels of its level. Defaults to 512.
+        stride (int): Distance of candidate chips in pixels of their level. Defaults to 32.
+        test_mode (bool): Whether items are views instead of chips. Defaults to False.
+        seed (int): Seed of the chips. Defaults to 0.
+        tile_size (int, optional): Largest side of a view in pixels of its level; larger images are
+            tiled. Defaults to None, whole images.
+        tile_overlap (float): Smallest share of a tile that its neighbour overlaps. Objects up to this
+            size are wholly in a tile. Defaults to 0.25.
+        skip_broken_images (bool): Whether training goes on with another chip where an image cannot be
+            loaded; each one is named and counted in the log. Defaults to False.
+        max_refetch (int): How many other chips to try where the pipeline gives None. Defaults to 100.
+        lazy_init (bool): Whether to wait with reading the annotations. Defaults to False.
+
+    Raises:
+        InputError: An annotation file or a setting is unusable, or no image has a valid box.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        pipeline: Sequence[dict] = (),
+        levels: Sequence | None = None,
+        valid_ranges: Sequence | None = None,
+        chip_size: int = 512,
+        stride: int = 32,
+        test_mode: bool = False,
+        seed: int = 0,
+        tile_size: int | None = None,
+        tile_overlap: float = 0.25,
+        skip_broken_images: bool = False,
+        max_refetch: int = 100,
+        lazy_init: bool = False,
+    ) -> None:
+        if (levels is None) != (valid_ranges is None):
+            raise InputError('ChipDataset needs both levels and valid_ranges, or neither of them')
+        if levels is None:
+            levels = TEST_LEVELS if test_mode else TRAIN_LEVELS
+            valid_ranges = TEST_VALID_RANGES if test_mode else TRAIN_VALID_RANGES
+        for name, value in (('chip_size', chip_size), ('stride', stride)):
+            if not value > 0:
+                raise InputError(f'{name} of ChipDataset must be positive, but is {value}')
+        self.pyramid = Pyramid(levels, valid_ranges)
+        self.chip_size = chip_size
+        self.stride = stride
+        self.test_mode = test_mode
+        self.seed = seed
+        self.tile_size = tile_size
+        self.tile_overlap = tile_overlap
+        self.skip_broken_images = skip_broken_images
+        self.max_refetch = max_refetch
+        # Built here, so that the names resolve without a default scope as well.
+        self.pipeline = Compose([TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
+        self._dropped_by_coco = 0
+        self._inner_config = dataset if isinstance(dataset, dict) else {}
+        self.dataset = self._build_inner(dataset)
+        # Shared, so that workers which outlive an epoch see the next one.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        # A count per worker, so that none is lost where two count at once.
+        self._num_broken = torch.zeros(MAX_WORKERS, dtype=torch.int64).share_memory_()
+        self._tables: dict[int, ChipTable] = {}
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    def _build_inner(self, dataset):
+        if not isinstance(dataset, dict):
+            return _without_pipeline(dataset)
+        try:
+            with count_boxes_dropped_by_coco() as dropped:
+                inner = DATASETS.build(dataset)
+                inner.full_init()
+        except InputError:
+            raise
+        except Exception:
+            check_annotation_files(dataset)
+            raise
+        self._dropped_by_coco = sum(dropped)
+        return _without_pipeline(inner)
+
+    def full_init(self) -> None:
+        """Read the annotations and choose the chips of epoch 0, unless that is done."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        if len(self.dataset) == 0:
+            raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
+        self.boxes = read_boxes(self.dataset)
+        scales = self.pyramid.scale_factors(self.boxes.heights, self.boxes.widths)
+        self._scales = scales
+        if self.test_mode:
+            table = pyramid_views(
+                self.boxes.heights, self.boxes.widths, self.pyramid, self.tile_size, self.tile_overlap
+            )
+            self.view_starts = np.searchsorted(table.image, np.arange(self.num_images + 1))
+        else:
+            table = self._generate(0)
+        self._length = len(table)
+        self._tables = {0: table}
+        self._fully_initialized = True
+        self._log_summary(table)
+
+    def _generate(self, epoch: int) -> ChipTable:
+        seed = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
+        return positive_chips(
+            self.boxes.boxes,
+            self.boxes.image_starts,
+            self.boxes.heights,
+            self.boxes.widths,
+            self.pyramid,
+            self.chip_size,
+            self.stride,
+            int(seed >> np.uint64(1)),
+        )
+
+    def _log_summary(self, table: ChipTable) -> None:
+        logger = MMLogger.get_current_instance()
+        dropped = dict(self.boxes.dropped)
+        if self._dropped_by_coco:
+            dropped['not finite, below 1 px or outside the image'] = self._dropped_by_coco
+        if dropped:
+            reasons = ', '.join(f'{count} {reason}' for reason, count in dropped.items())
+            logger.warning(f'ChipDataset dropped {sum(dropped.values())} boxes: {reasons}.')
+        per_level = np.bincount(table.level, minlength=self.pyramid.num_levels).tolist()
+        if self.test_mode:
+            logger.info(
+                f'ChipDataset: {len(table)} views of {self.num_images} images '
+                f'(fine to coarse: {per_level}).'
+            )
+            return
+        if not len(table):
+            check_annotation_files(self._inner_config)
+            raise InputError(
+                f'none of the {self.num_images} images has a box in a valid range of ChipDataset; '
+                "check valid_ranges, and that metainfo['classes'] are the annotations' classes"
+            )
+        without = self.num_images - len(np.unique(table.image))
+        logger.info(
+            f'ChipDataset: {len(table)} positive chips of {self.num_images} images (fine to coarse: '
+            f'{per_level}); {without} images have no chip and are dropped, '
+            f'{self.boxes.num_images_without_boxes} of them for want of any box.'
+        )
+
+    @property
+    def metainfo(self) -> dict:
+        """A copy of the inner dataset's meta information."""
+        return copy.deepcopy(self.dataset.metainfo)
+
+    @property
+    def num_images(self) -> int:
+        """Number of images of the inner dataset."""
+        return self.boxes.num_images
+
+    @property
+    def num_broken_images_skipped(self) -> int:
+        """How often a broken image was skipped so far, in all workers of this process."""
+        return int(self._num_broken.sum())
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose chips are given out."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Give out the chips of another epoch, in the data loader's running workers as well."""
+        self._epoch.fill_(0 if self.test_mode else epoch)
+
+    @property
+    def table(self) -> ChipTable:
+        """The chips or views given out now: a row per item."""
+        return self._table_of(self.epoch)
+
+    def _table_of(self, epoch: int) -> ChipTable:
+        if epoch not in self._tables:
+            chips = self._generate(epoch)
+            # Workers that prefetch across an epoch's end go back and forth between two epochs.
+            self._tables = {
+                kept: table for kept, table in self._tables.items() if abs(kept - epoch) <= 1
+            }
+            self._tables[epoch] = self._fit_to_length(chips, epoch)
+        return self._tables[epoch]
+
+    def _fit_to_length(self, chips: ChipTable, epoch: int) -> ChipTable:
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(chips))
+        rows = np.sort(np.resize(order, self._length))
+        return ChipTable(image=chips.image[rows], level=chips.level[rows], boxes=chips.boxes[rows])
+
+    def __len__(self) -> int:
+        """Number of chips of epoch 0, or of views."""
+        if not self._fully_initialized:
+            self.full_init()
+        return self._length
+
+    def _locate(self, index: int) -> tuple[ChipTable, int]:
+        length = len(self)
+        if index < 0:
+            index += length
+        later, row = divmod(index, length)
+        if index < 0 or (later and self.test_mode):
+            raise IndexError(f'index {index} is out of range for {length} items')
+        return self._table_of(self.epoch + later), row
+
+    def get_data_info(self, index: int) -> dict:
+        """What is known of a chip or view before its image is loaded.
+
+        Args:
+            index (int): Index of the item.
+
+        Returns:
+            dict: The image's information with the keys of the chip (see the class).
+        """
+        table, row = self._locate(index)
+        image, level = int(table.image[row]), int(table.level[row])
+        info = self.dataset.get_data_info(image)
+        if image in self.boxes.unusable:
+            unusable = set(self.boxes.unusable[image].tolist())
+            info['instances'] = [
+                instance for i, instance in enumerate(info['instances']) if i not in unusable
+            ]
+        info['sample_idx'] = row
+        info['chip'] = table.boxes[row].copy()
+        info['chip_level'] = level
+        info['chip_scale'] = float(self._scales[image, level])
+        info['valid_range'] = self.pyramid.valid_ranges[level]
+        if self.test_mode:
+            info['view'] = int(row - self.view_starts[image])
+            info['num_views'] = int(self.view_starts[image + 1] - self.view_starts[image])
+        return info
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Class indices of the valid boxes that lie wholly in a chip."""
+        table, row = self._locate(index)
+        image, chip = table.image[row], table.boxes[row]
+        of_image = slice(*self.boxes.image_starts[image : image + 2])
+        boxes = self.boxes.boxes[of_image]
+        inside = (boxes[:, :2] >= chip[:2]).all(1) & (boxes[:, 2:] <= chip[2:]).all(1)
+        sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+        inside &= in_valid_range(sizes, self.pyramid.valid_ranges[table.level[row]])
+        return self.boxes.labels[of_image][inside].tolist()
+
+    def __getitem__(self, index: int) -> dict:
+        """The chip or view after the pipeline.
+
+        Raises:
+            BrokenImageError: The image cannot be loaded (and is not to be skipped).
+            InputError: The pipeline gives None, in test mode or for ``max_refetch`` chips on end.
+        """
+        later, row = divmod(index, len(self))
+        for attempt in range(1 if self.test_mode else self.max_refetch + 1):
+            # Stepping by a fixed amount keeps the replacement a function of the index alone.
+            candidate = later * len(self) + (row + attempt) % len(self)
+            try:
+                results = self.pipeline(self.get_data_info(candidate))
+            except BrokenImageError as error:
+                if self.test_mode or not self.skip_broken_images:
+                    raise
+                worker = get_worker_info()
+                self._num_broken[worker.id % MAX_WORKERS if worker else 0] += 1
+                MMLogger.get_current_instance().warning(f'Skipped a chip: {error}.')
+                continue
+            if results is not None:
+                return results
+        raise InputError(
+            f'the pipeline of ChipDataset gave nothing for item {index}'
+            + ('' if self.test_mode else f' and the {self.max_refetch} items after it')
+            + '; check its transforms and images'
+        )
+
+
+def _without_pipeline(dataset):
+    """The dataset, after making sure that it has no transforms, which ChipDataset would not run."""
+    inner = [dataset]
+    while inner:
+        current = inner.pop()
+        if getattr(getattr(current, 'pipeline', None), 'transforms', None):
+            raise InputError(
+                f'the {type(current).__name__} inside ChipDataset has a pipeline of its own, which would '
+                "never run; move its transforms into ChipDataset's pipeline"
+            )
+        inner += [d for d in (getattr(current, 'dataset', None),) if d is not None]
+        inner += getattr(current, 'datasets', [])
+    return dataset

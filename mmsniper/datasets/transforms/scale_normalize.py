@@ -1,0 +1,182 @@
+"""Resizing a chip to its level and deciding which objects count there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import autocast_box_type
+
+from mmsniper.chips import Pyramid, in_valid_range
+from mmsniper.errors import InputError
+
+from .instances import select_instances
+
+MODES = ('ignore', 'drop', 'erase')
+
+
+@TRANSFORMS.register_module()
+class ScaleNormalize(BaseTransform):
+    """Resize to the chip's level and take objects outside its valid range out of the training.
+
+    After :class:`ChipSample` this is the second half of SNIPER (arXiv:1805.09300). Alone, on whole
+    images, it picks a level at random and is the SNIP method (arXiv:1711.08189); it then needs
+    ``levels`` and ``valid_ranges``.
+
+    An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original image,
+    lies in ``[lo, hi)``. What happens to the others is up to ``mode``:
+
+    - ``'ignore'``: ``gt_ignore_flags`` is set. Needs an assigner that honours ignored instances, such
+      as :class:`mmsniper.models.IgnoreAwareAssigner`.
+    - ``'erase'``: every ignored object's pixels, crowds and cut objects included, are filled with the
+      mean, and it is removed. Pixels of valid boxes are spared. For heads that cannot ignore.
+    - ``'drop'``: out-of-range objects are removed and their pixels stay, so they count as background.
+
+    Args:
+        levels (Sequence, optional): Pyramid levels, fine to coarse, needed without a chip only.
+        valid_ranges (Sequence, optional): The valid range of each level, likewise.
+        mode (str): One of the above. Defaults to 'ignore'.
+        fill_value (Sequence[float]): What 'erase' fills with, a value per channel in the order of the
+            loaded image. Defaults to the ImageNet mean in BGR order.
+        resize_type (str): The transform that resizes. Defaults to 'Resize'.
+        **resize_kwargs: Further arguments of it, such as ``interpolation`` and ``backend``.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence | None = None,
+        valid_ranges: Sequence | None = None,
+        mode: str = 'ignore',
+        fill_value: Sequence[float] = (103.53, 116.28, 123.675),
+        resize_type: str = 'Resize',
+        **resize_kwargs,
+    ) -> None:
+        if mode not in MODES:
+            raise InputError(f'mode must be one of {", ".join(MODES)}, but is {mode!r}')
+        if (levels is None) != (valid_ranges is None):
+            raise InputError('ScaleNormalize needs both levels and valid_ranges, or neither')
+        self.pyramid = None if levels is None else Pyramid(levels, valid_ranges)
+        self.mode = mode
+        self.fill_value = tuple(fill_value)
+        # The scale is set anew for each image.
+        resize = dict(type=resize_type, scale=(1, 1), keep_ratio=False, **resize_kwargs)
+        self.resize = TRANSFORMS.build(resize)
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        """Resize ``results`` to its level and treat the objects out of range."""
+        if 'chip_scale' not in results:
+            self._pick_level(results)
+        if results.get('gt_bboxes') is not None:
+            self._treat_out_of_range(results)
+        height, width = results['img'].shape[:2]
+        scale = results['chip_scale']
+        # mmcv.rescale_size rounds the same way, so that a whole image comes out as from Resize.
+        self.resize.scale = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
+        results = self.resize(results)
+        if results.get('proposals') is not None:
+            _rescale_proposals(results)
+        return results
+
+    def _pick_level(self, results: dict) -> None:
+        if self.pyramid is None:
+            raise InputError(
+                'ScaleNormalize found no chip: wrap the dataset in ChipDataset, or give '
+                'ScaleNormalize its own levels and valid_ranges'
+            )
+        height, width = results['img'].shape[:2]
+        level = self._random_level()
+        scales = self.pyramid.scale_factors(np.array([height]), np.array([width]))
+        results['chip_level'] = level
+        results['chip_scale'] = float(scales[0, level])
+        results['valid_range'] = self.pyramid.valid_ranges[level]
+
+    @cache_randomness
+    def _random_level(self) -> int:
+        return np.random.randint(self.pyramid.num_levels)
+
+    def _treat_out_of_range(self, results: dict) -> None:
+        boxes = results['gt_bboxes']
+        sizes = results.get('gt_box_sizes')
+        if sizes is None:
+            sizes = boxes.areas.clamp(min=0).sqrt().numpy()
+        elif len(sizes) != len(boxes):
+            raise InputError(
+                'a transform between ChipSample and ScaleNormalize removed or added instances; '
+                'move it behind ScaleNormalize'
+            )
+        valid = in_valid_range(sizes, results['valid_range'])
+        if self.mode == 'drop':
+            select_instances(results, valid)
+            return
+        flags = results.get('gt_ignore_flags')
+        ignored = ~valid if flags is None else ~valid | flags.astype(bool)
+        results['gt_ignore_flags'] = ignored
+        if self.mode == 'erase' and ignored.any():
+            corners = boxes.numpy()
+            results['img'] = erase(
+                results['img'], corners[ignored], corners[~ignored], self.fill_value
+            )
+            select_instances(results, ~ignored)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(pyramid={self.pyramid}, mode={self.mode!r})'
+
+
+def erase(
+    image: np.ndarray, boxes: np.ndarray, spared: np.ndarray, fill_value: Sequence[float]
+) -> np.ndarray:
+    """Fill some boxes of an image, except for the pixels of others.
+
+    Args:
+        image (np.ndarray): Shape (h, w) or (h, w, channels).
+        boxes (np.ndarray): What to fill, xyxy in pixels of ``image``, shape (n, 4). Every pixel that a
+            box touches is filled.
+        spared (np.ndarray): Boxes whose pixels stay, likewise, shape (m, 4).
+        fill_value (Sequence[float]): A value per channel.
+
+    Returns:
+        np.ndarray: A filled copy.
+
+    Raises:
+        InputError: ``fill_value`` has not a value per channel.
+    """
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if len(fill_value) != channels:
+        raise InputError(
+            f'fill_value has {len(fill_value)} values, but the image has {channels} channels'
+        )
+    filled = _covered(boxes, image.shape[:2]) & ~_covered(spared, image.shape[:2])
+    image = image.copy()
+    value = np.asarray(fill_value)
+    if np.issubdtype(image.dtype, np.integer):
+        value = np.rint(value)
+    image[filled] = value.astype(image.dtype) if image.ndim == 3 else value.astype(image.dtype)[0]
+    return image
+
+
+def _covered(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels that any of the boxes touches, shape ``shape``, bool: sums over a field of corners."""
+    height, width = shape
+    left, top = (np.floor(boxes[:, i]).clip(0, n).astype(int) for i, n in ((0, width), (1, height)))
+    right, bottom = (np.ceil(boxes[:, i]).clip(0, n).astype(int) for i, n in ((2, width), (3, height)))
+    field = np.zeros((height + 1, width + 1), np.int32)
+    for rows, columns, sign in (
+        (top, left, 1),
+        (top, right, -1),
+        (bottom, left, -1),
+        (bottom, right, 1),
+    ):
+        np.add.at(field, (rows, columns), sign)
+    return field.cumsum(0).cumsum(1)[:-1, :-1] > 0
+
+
+def _rescale_proposals(results: dict) -> None:
+    proposals, factor = results['proposals'], results['scale_factor']
+    if isinstance(proposals, np.ndarray):
+        results['proposals'] = proposals * np.array(factor * 2, proposals.dtype)
+    else:
+        proposals.rescale_(factor)

@@ -1,0 +1,47 @@
+"""New chips for every epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+
+from mmsniper.datasets import ChipDataset
+
+
+@HOOKS.register_module()
+class ChipEpochHook(Hook):
+    """Tell the training's :class:`ChipDataset` which epoch it is, before its data loader starts.
+
+    The chips are a function of the epoch alone, so they are those that an uninterrupted training would
+    have had after a resume as well. Iteration-based training with an endless sampler has no such moment:
+    there, use :class:`mmsniper.datasets.InfiniteChipSampler`.
+    """
+
+    priority = 'NORMAL'
+
+    def before_train_epoch(self, runner) -> None:
+        """Set the epoch of every ChipDataset below the train loop's dataset."""
+        for dataset in chip_datasets(runner.train_loop.dataloader.dataset):
+            dataset.set_epoch(runner.epoch)
+            per_level = np.bincount(dataset.table.level, minlength=dataset.pyramid.num_levels)
+            runner.logger.info(
+                f'ChipDataset: chips of epoch {runner.epoch + 1}, fine to coarse: {per_level.tolist()}'
+            )
+
+    def after_train_epoch(self, runner) -> None:
+        """Log how many broken images the epochs so far have skipped."""
+        for dataset in chip_datasets(runner.train_loop.dataloader.dataset):
+            if dataset.num_broken_images_skipped:
+                runner.logger.warning(
+                    f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of broken images '
+                    'so far'
+                )
+
+
+def chip_datasets(dataset) -> list[ChipDataset]:
+    """The ChipDatasets among a dataset and those that it wraps."""
+    if isinstance(dataset, ChipDataset):
+        return [dataset]
+    inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
+    return [found for d in inner if d is not None for found in chip_datasets(d)]

@@ -1,0 +1,110 @@
+"""The hook that merges the views of an image during validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from mmdet.registry import HOOKS
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
+
+from ..errors import InputError
+from ..evaluation import MergingEvaluator
+
+
+@HOOKS.register_module()
+class ChipMergeHook(Hook):
+    """Puts a :class:`MergingEvaluator` in front of the loop's evaluator for the time of an epoch.
+
+    Loops whose dataset is no :class:`ChipDataset` in test mode are left alone. Hooks that look at
+    the results after an iteration, such as ``DetVisualizationHook``, see boxes in pixels of the
+    whole image whatever their priority.
+
+    Args:
+        nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
+        max_per_image: The most detections of a merged image; -1 for no limit.
+        border_margin: How close to a tile's inner border a box may come, in pixels of the level.
+        class_agnostic: Whether boxes of different classes suppress each other.
+
+    Raises:
+        InputError: If a setting is impossible.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        nms: Mapping | None = None,
+        max_per_image: int = 100,
+        border_margin: float = 1.0,
+        class_agnostic: bool = False,
+    ) -> None:
+        self.settings = dict(
+            nms=nms,
+            max_per_image=max_per_image,
+            border_margin=border_margin,
+            class_agnostic=class_agnostic,
+        )
+        MergingEvaluator(None, 0, **self.settings)  # a wrong setting shows now, not after training
+        self._told = False
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Puts the merging evaluator in front."""
+        self._enter(runner, runner.val_loop)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Puts the merging evaluator in front."""
+        self._enter(runner, runner.test_loop)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Takes the merging evaluator away."""
+        _leave(runner.val_loop)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Takes the merging evaluator away."""
+        _leave(runner.test_loop)
+
+    def _enter(self, runner: Runner, loop: BaseLoop) -> None:
+        _leave(loop)  # an epoch that an exception ended never came to its own end
+        view_starts = getattr(loop.dataloader.dataset, 'view_starts', None)
+        if view_starts is None:
+            self._tell(loop)
+            return
+        _check_sampler(loop, view_starts)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        loop.evaluator = MergingEvaluator(
+            loop.evaluator,
+            num_images=len(view_starts) - 1,
+            unflip=not isinstance(model, BaseTTAModel),
+            **self.settings,
+        )
+
+    def _tell(self, loop: BaseLoop) -> None:
+        if not self._told:
+            self._told = True
+            print_log(
+                f'ChipMergeHook leaves {type(loop).__name__} alone: its dataset, a '
+                f'{type(loop.dataloader.dataset).__name__}, is no ChipDataset(test_mode=True).',
+                logger='current',
+            )
+
+
+def _leave(loop: BaseLoop) -> None:
+    if isinstance(loop.evaluator, MergingEvaluator):
+        loop.evaluator = loop.evaluator.evaluator
+
+
+def _check_sampler(loop: BaseLoop, view_starts: np.ndarray) -> None:
+    """Says before hours of testing what the evaluator could only say after them."""
+    scatters = isinstance(loop.dataloader.sampler, DefaultSampler) and get_world_size() > 1
+    if scatters and np.diff(view_starts).max(initial=0) > 1:
+        raise InputError(
+            'DefaultSampler deals the views of an image to different ranks, where they cannot be '
+            "merged: use sampler=dict(type='ViewSampler') in the dataloader."
+        )

@@ -1,0 +1,15 @@
+"""Merging the views of an image into one result in front of any MMDetection metric."""
+
+from .geometry import in_valid_range, touches_tile_border, unflip_masks, view_to_image
+from .merging import check_nms, merge_instances
+from .merging_evaluator import MergingEvaluator
+
+__all__ = [
+    'MergingEvaluator',
+    'check_nms',
+    'in_valid_range',
+    'merge_instances',
+    'touches_tile_border',
+    'unflip_masks',
+    'view_to_image',
+]

@@ -1,0 +1,243 @@
+"""The evaluator that turns the views of an image into one result for the metrics behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.dist import all_reduce
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.logging import print_log
+from mmengine.structures import InstanceData
+
+from ..errors import InputError
+from .geometry import in_valid_range, touches_tile_border, unflip_masks, view_to_image
+from .merging import check_nms, merge_instances
+
+REQUIRED_KEYS = (
+    'img_id',
+    'scale_factor',
+    'image_shape',
+    'chip',
+    'valid_range',
+    'num_views',
+    'view',
+)
+# What tells of the view: still true after mapping it to the image, meaningless when merged.
+_VIEW_KEYS = ('image_shape', 'chip', 'chip_level', 'chip_scale', 'valid_range', 'num_views', 'view')
+# What tells of the network's input: true of neither.
+_INPUT_KEYS = ('flip', 'flip_direction', 'pad_shape', 'batch_input_shape')
+_COUNTS = ('images', 'views', 'detections', 'range', 'border', 'merging', 'limit')
+
+
+class MergingEvaluator(Evaluator):
+    """Stands in front of an evaluator and hands it one data sample per image, not one per view.
+
+    Each view's detections are mapped to the image (flip, offset), those outside the level's valid
+    range and those cut by a tile's border are dropped, and when the last view of an image has
+    arrived the rest is merged. An image with a single view is not suppressed or cut again: with an
+    open range it gives exactly what MMDetection's own test gives. Only unfinished images are held
+    in memory.
+
+    The list given to :meth:`process` is updated in place, because hooks that draw results get the
+    same list after it: every view is replaced with its detections in the image, the last view of an
+    image with the merged result. Fields other than ``pred_instances`` come from the last view;
+    ground truth must be loaded in image pixels, that is with ``LoadAnnotations`` after the
+    resizing, as everywhere in MMDetection's test pipelines.
+
+    Args:
+        evaluator: The evaluator behind it, which computes the metrics.
+        num_images: The number of images of the dataset, on all ranks together.
+        nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
+        max_per_image: The most detections of a merged image; -1 for no limit.
+        border_margin: How close to a tile's inner border a box may come, in pixels of the level.
+        class_agnostic: Whether boxes of different classes suppress each other.
+        unflip: Whether predictions are still flipped when the view was. False behind a test-time
+            augmentation model, which has flipped them back itself.
+
+    Raises:
+        InputError: If a setting is impossible.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        num_images: int,
+        nms: Mapping | None = None,
+        max_per_image: int = 100,
+        border_margin: float = 1.0,
+        class_agnostic: bool = False,
+        unflip: bool = True,
+    ) -> None:
+        if max_per_image != -1 and max_per_image < 1:
+            raise InputError(
+                f'max_per_image={max_per_image} keeps nothing: set 1 or more, or -1 for all.'
+            )
+        if border_margin < 0:
+            raise InputError(f'border_margin={border_margin} is negative: set 0 or more pixels.')
+        self.evaluator = evaluator
+        self.num_images = num_images
+        self.nms = check_nms(dict(type='nms', iou_threshold=0.5) if nms is None else nms)
+        self.max_per_image = max_per_image
+        self.border_margin = border_margin
+        self.class_agnostic = class_agnostic
+        self.unflip = unflip
+        self._reset()
+
+    def _reset(self) -> None:
+        self._unfinished: dict[tuple, dict[int, InstanceData]] = {}
+        self._counts: Counter = Counter()
+
+    @property
+    def num_unfinished(self) -> int:
+        """How many images wait for more views on this rank."""
+        return len(self._unfinished)
+
+    @property
+    def metrics(self) -> list[BaseMetric]:
+        """The metrics of the evaluator behind it."""
+        return self.evaluator.metrics
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Meta information of the dataset, shared with the evaluator behind it."""
+        return self.evaluator.dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        self.evaluator.dataset_meta = dataset_meta
+
+    def process(self, data_samples: Sequence[DetDataSample], data_batch: Any | None = None) -> None:
+        """Takes the predictions of a batch of views and passes on the images that are complete now.
+
+        Args:
+            data_samples: One per view, ``pred_instances`` in pixels of the crop at original
+                resolution. A list is updated in place, see the class.
+            data_batch: The batch of the dataloader, passed on as it is.
+
+        Raises:
+            InputError: If a sample lacks meta keys or predictions, or holds masks of a tile.
+        """
+        finished = []
+        for position, sample in enumerate(data_samples):
+            result, complete = self._add(sample)
+            if complete:
+                finished.append(result)
+            if isinstance(data_samples, list):
+                data_samples[position] = result
+        if finished:
+            self.evaluator.process(data_samples=finished, data_batch=data_batch)
+
+    def evaluate(self, size: int) -> dict:
+        """Computes the metrics on the merged images.
+
+        Args:
+            size: The number of views of the dataset, which is ignored: metrics get the number of
+                images.
+
+        Raises:
+            InputError: On every rank, if views of an image are missing on any of them.
+        """
+        counts = [self._counts[name] for name in _COUNTS]
+        totals = torch.tensor([len(self._unfinished), *counts], dtype=torch.int64)
+        all_reduce(totals)  # all ranks must fail together: one alone would leave the others waiting
+        unfinished, *counts = totals.tolist()
+        self._reset()
+        if unfinished:
+            raise InputError(
+                f'{unfinished} images did not get all their views on one rank: use '
+                "sampler=dict(type='ViewSampler') in the dataloader, with drop_last=False."
+            )
+        count = dict(zip(_COUNTS, counts))
+        print_log(
+            'Merged {views} views of {images} images: {detections} detections, dropped {range} by '
+            'valid range, {border} at tile borders, {merging} by merging, {limit} by '
+            'max_per_image.'.format(**count),
+            logger='current',
+        )
+        return self.evaluator.evaluate(self.num_images)
+
+    def _add(self, sample: DetDataSample) -> tuple[DetDataSample, bool]:
+        """Adds a view; returns the sample to show for it and whether that is the finished image."""
+        _check_sample(sample)
+        meta = sample.metainfo
+        instances = self._map_view(sample)
+        self._counts['views'] += 1
+        # Ids are unique in one annotation file only, and datasets may be concatenated.
+        image = (meta['img_id'], meta.get('img_path'))
+        views = self._unfinished.setdefault(image, {})
+        views[int(meta['view'])] = instances
+        if len(views) < int(meta['num_views']):
+            return _image_sample(sample, instances, keep=_VIEW_KEYS), False
+        del self._unfinished[image]
+        self._counts['images'] += 1
+        if len(views) > 1:
+            in_order = [views[view] for view in sorted(views)]
+            instances, suppressed, cut = merge_instances(
+                in_order, self.nms, self.max_per_image, self.class_agnostic
+            )
+            self._counts['merging'] += suppressed
+            self._counts['limit'] += cut
+        return _image_sample(sample, instances), True
+
+    def _map_view(self, sample: DetDataSample) -> InstanceData:
+        """The detections of a view that may be kept, ``bboxes`` in image pixels."""
+        meta = sample.metainfo
+        instances = sample.pred_instances
+        chip, image_shape = meta['chip'], meta['image_shape']
+        flip = meta.get('flip_direction') if self.unflip and meta.get('flip') else None
+        height, width = image_shape
+        is_tile = tuple(float(value) for value in chip) != (0, 0, width, height)
+        if is_tile and 'masks' in instances:
+            raise InputError(
+                f'image {meta["img_id"]}: masks of tiles cannot be merged: test with whole images '
+                'at every level, or with a detector that predicts boxes only.'
+            )
+        boxes = get_box_tensor(instances.bboxes).float()
+        in_range = in_valid_range(boxes, meta['valid_range'])
+        boxes = view_to_image(boxes, chip, flip)
+        scale = np.broadcast_to(np.asarray(meta['scale_factor'], dtype=np.float64), 2)
+        margin_x, margin_y = (self.border_margin / scale).tolist()
+        cut = touches_tile_border(boxes, chip, image_shape, (margin_x, margin_y))
+        keep = in_range & ~cut
+
+        mapped = instances.new()  # the detector's own result stays as it is
+        mapped.bboxes = boxes
+        if flip and 'masks' in instances:
+            mapped.masks = unflip_masks(instances.masks, flip)
+        self._counts['detections'] += len(boxes)
+        self._counts['range'] += int((~in_range).sum())
+        self._counts['border'] += int((in_range & cut).sum())
+        return mapped[keep]
+
+
+def _check_sample(sample: DetDataSample) -> None:
+    missing = [key for key in REQUIRED_KEYS if key not in sample.metainfo]
+    if missing:
+        raise InputError(
+            f'test samples lack the meta keys {", ".join(missing)}: add them to the meta_keys of '
+            'PackDetInputs in the test pipeline.'
+        )
+    if 'pred_instances' not in sample:
+        raise InputError(
+            f'image {sample.metainfo["img_id"]} has no pred_instances to merge: use a detector '
+            'that predicts boxes.'
+        )
+
+
+def _image_sample(
+    sample: DetDataSample, instances: InstanceData, keep: Sequence[str] = ()
+) -> DetDataSample:
+    """A copy of the sample that is about the whole image; of the view only the keys in ``keep``."""
+    dropped = set(_VIEW_KEYS + _INPUT_KEYS).difference(keep)
+    meta = {key: value for key, value in sample.metainfo.items() if key not in dropped}
+    height, width = (int(value) for value in sample.metainfo['image_shape'])
+    meta.update(ori_shape=(height, width), img_shape=(height, width), scale_factor=(1.0, 1.0))
+    result = sample.new(metainfo=meta)
+    result.pred_instances = instances
+    return result

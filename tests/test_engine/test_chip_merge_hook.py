@@ -1,0 +1,251 @@
+"""ChipMergeHook in mmengine's real loops."""
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.engine.hooks import DetVisualizationHook
+from mmdet.models import DetTTAModel
+from mmdet.registry import HOOKS
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+
+from mmsniper.engine import ChipMergeHook, chip_merge_hook
+from mmsniper.errors import InputError
+from mmsniper.evaluation import MergingEvaluator
+
+
+def _load_fakes():
+    path = Path(__file__).parents[1] / 'test_evaluation' / 'fake_views.py'
+    spec = importlib.util.spec_from_file_location('fake_views', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+fakes = _load_fakes()
+
+
+class Spy(Hook):
+    """Notes the loop's evaluator and the outputs that the hooks after it see."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.evaluators, self.outputs, self.metrics = [], [], []
+
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
+        loop = runner.val_loop if mode == 'val' else runner.test_loop
+        self.evaluators.append(loop.evaluator)
+        self.outputs += outputs
+
+    def after_val_epoch(self, runner, metrics=None):
+        self.metrics.append(metrics)
+
+    after_test_epoch = after_val_epoch
+
+
+class Stop(Hook):
+    """Ends the first epoch by an exception."""
+
+    def __init__(self):
+        self.armed = True
+
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
+        if self.armed and batch_idx == 1:
+            self.armed = False
+            raise KeyboardInterrupt
+
+
+def make_runner(tmp_path, hooks, dataset=None, **kwargs):
+    metric = fakes.RecordingMetric()
+    dataset = fakes.FakeViews(5) if dataset is None else dataset
+    return fakes.make_runner(tmp_path, dataset, metric, hooks, **kwargs), metric
+
+
+def check_recorded(metric, num_images=5):
+    assert [result['img_id'] for result in metric.recorded] == list(range(num_images))
+    for result in metric.recorded:
+        boxes, scores, labels = fakes.objects(result['img_id'])
+        order = scores.argsort(descending=True)
+        got = torch.tensor(result['scores']).argsort(descending=True)  # a whole view is not sorted
+        torch.testing.assert_close(torch.tensor(result['bboxes'])[got], boxes[order])
+        torch.testing.assert_close(torch.tensor(result['scores'])[got], scores[order])
+        assert torch.tensor(result['labels'])[got].tolist() == labels[order].tolist()
+        assert result['ori_shape'] == (fakes.HEIGHT, fakes.WIDTH)
+        assert 'num_views' not in result['keys']
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 4])
+@pytest.mark.parametrize('loop', ['val', 'test'])
+def test_loops_give_one_result_per_image(tmp_path, loop, batch_size):
+    spy = Spy()
+    runner, metric = make_runner(
+        tmp_path, [HOOKS.build(dict(type='ChipMergeHook')), spy], batch_size=batch_size
+    )
+    for _ in range(2):
+        assert getattr(runner, loop)() == {'recording/images': 5}
+        check_recorded(metric)
+    assert all(isinstance(evaluator, MergingEvaluator) for evaluator in spy.evaluators)
+    assert spy.metrics == [{'recording/images': 5}] * 2
+    assert type(getattr(runner, f'{loop}_evaluator')) is Evaluator
+
+
+@pytest.mark.parametrize('direction', ['horizontal', 'diagonal'])
+def test_flipped_views_give_the_same(tmp_path, direction):
+    runner, metric = make_runner(tmp_path, [ChipMergeHook()], fakes.FakeViews(5, flip=direction))
+    runner.test()
+    check_recorded(metric)
+
+
+class FlippedBackDetector(fakes.FakeDetector):
+    """Predicts unflipped boxes for flipped views, as DetTTAModel's merged results are."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        flipped = [sample.flip for sample in data_samples]
+        for sample in data_samples:
+            sample.set_metainfo(dict(flip=False))
+        outputs = super().forward(inputs, data_samples, mode)
+        for sample, flip in zip(outputs, flipped):
+            sample.set_metainfo(dict(flip=flip))
+        return outputs
+
+
+class FakeTTAModel(DetTTAModel):
+    """Test-time augmentation with one augmentation."""
+
+    def test_step(self, data):
+        return self.module.test_step(data)
+
+
+def test_behind_test_time_augmentation_nothing_is_flipped_twice(tmp_path):
+    model = FakeTTAModel(module=FlippedBackDetector())
+    runner, metric = make_runner(
+        tmp_path, [ChipMergeHook()], fakes.FakeViews(5, flip='horizontal'), model=model
+    )
+    runner.test()
+    check_recorded(metric)
+
+
+def test_evaluator_and_dataset_meta_during_the_epoch(tmp_path):
+    spy = Spy()
+    runner, metric = make_runner(tmp_path, [ChipMergeHook(max_per_image=3), spy])
+    inner = runner.test_loop.evaluator
+    runner.test()
+    during = spy.evaluators[0]
+    assert during.evaluator is inner and during.metrics is inner.metrics
+    assert during.dataset_meta == fakes.FakeViews.metainfo == metric.dataset_meta
+    assert max(len(result['bboxes']) for result in metric.recorded[1:3]) == 3
+
+
+@pytest.mark.parametrize('loop', ['val', 'test'])
+def test_an_aborted_epoch_leaves_no_trace(tmp_path, loop):
+    spy = Spy()
+    runner, metric = make_runner(tmp_path, [ChipMergeHook(), Stop(), spy])
+    with pytest.raises(KeyboardInterrupt):
+        getattr(runner, loop)()
+    metric.results.clear()  # mmengine's own metrics keep what they had got
+    getattr(runner, loop)()
+    check_recorded(metric)
+    assert type(spy.evaluators[-1].evaluator) is Evaluator
+    assert type(getattr(runner, f'{loop}_evaluator')) is Evaluator
+
+
+def test_two_hooks_do_not_nest(tmp_path):
+    spy = Spy()
+    runner, metric = make_runner(tmp_path, [ChipMergeHook(), ChipMergeHook(), spy])
+    runner.test()
+    check_recorded(metric)
+    assert type(spy.evaluators[0].evaluator) is Evaluator
+    assert type(runner.test_evaluator) is Evaluator
+
+
+class PlainImages(fakes.FakeViews):
+    """A dataset without views: its images are whole."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.view_starts = None
+
+
+def test_other_datasets_are_left_alone(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(chip_merge_hook, 'print_log', lambda text, **_: messages.append(text))
+    spy = Spy()
+    runner, metric = make_runner(
+        tmp_path, [ChipMergeHook(), spy], PlainImages(), sampler=dict(type='DefaultSampler')
+    )
+    runner.test()
+    runner.val()
+    assert all(type(evaluator) is Evaluator for evaluator in spy.evaluators)
+    assert spy.outputs[0].num_views == 1
+    assert messages == [
+        'ChipMergeHook leaves TestLoop alone: its dataset, a PlainImages, is no '
+        'ChipDataset(test_mode=True).'
+    ]
+
+
+def test_default_sampler_is_refused_on_several_ranks(tmp_path, monkeypatch):
+    runner, metric = make_runner(
+        tmp_path, [ChipMergeHook()], sampler=dict(type='DefaultSampler', shuffle=False)
+    )
+    runner.test()  # on one rank every image is whole
+    check_recorded(metric)
+    monkeypatch.setattr(chip_merge_hook, 'get_world_size', lambda: 2)
+    with pytest.raises(InputError, match='DefaultSampler deals the views'):
+        runner.test()
+
+
+def test_impossible_settings_are_refused_when_built():
+    with pytest.raises(InputError, match='iou_threshold is 2'):
+        ChipMergeHook(nms=dict(type='nms', iou_threshold=2))
+
+
+def drawn_boxes(picture, original):
+    """The rectangle (x1, y1, x2, y2) around the pixels that differ between two pictures."""
+    rows, columns = np.nonzero(np.abs(picture.astype(int) - original).max(axis=2) > 60)
+    return [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
+def test_mmdetections_pictures_show_the_merged_image(tmp_path):
+    original = np.full((fakes.HEIGHT, fakes.WIDTH, 3), 255, np.uint8)
+    for image in range(2):
+        cv2.imwrite(str(tmp_path / f'{image}.png'), original)
+    visualizer = DetLocalVisualizer.get_instance('merge_hook_pictures')
+    shown = []
+    add_datasample = visualizer.add_datasample
+
+    def record(name, picture, data_sample, **kwargs):
+        shown.append((picture.shape, data_sample))
+        add_datasample(name, picture, data_sample=data_sample, **kwargs)
+
+    drawing = DetVisualizationHook(draw=True, interval=1, test_out_dir='pictures')
+    drawing._visualizer = visualizer
+    visualizer.add_datasample = record
+    dataset = fakes.FakeViews(2, img_path=str(tmp_path / '{}.png'))
+    # Whether it is registered before or after the merging makes no difference.
+    runner, _ = make_runner(tmp_path / 'run', [drawing, ChipMergeHook()], dataset, batch_size=4)
+    visualizer.dataset_meta = dataset.metainfo
+    runner.test()
+
+    assert [sample.img_id for _, sample in shown] == [0, 1, 1, 1]
+    for shape, sample in shown:
+        assert shape[:2] == sample.ori_shape == (fakes.HEIGHT, fakes.WIDTH)
+    boxes, scores, _ = fakes.objects(1)
+    last = shown[-1][1].pred_instances
+    torch.testing.assert_close(last.bboxes, boxes[scores.argsort(descending=True)])
+    (file,) = (tmp_path / 'run').rglob('pictures/1.png')
+    picture = cv2.imread(str(file))[:, fakes.WIDTH :]  # the left half shows the ground truth
+    assert picture.shape == original.shape
+    # The large object is drawn where it is in the image; labels may stick out at the top only.
+    left, _, right, bottom = drawn_boxes(picture, original)
+    assert left <= 22 and right >= 177 and bottom >= 107
+
+    shown.clear()
+    runner.val()
+    assert len(shown) == 1 and shown[0][0][:2] == shown[0][1].ori_shape
+    assert shown[0][1].img_id == 0

@@ -1,0 +1,163 @@
+"""Suppression across views against slow obvious references."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.structures import InstanceData
+
+from mmsniper.errors import InputError
+from mmsniper.evaluation import check_nms, merge_instances
+
+NMS = dict(type='nms', iou_threshold=0.5)
+
+
+def iou(a, b):
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
+    return width * height / union
+
+
+def slow_nms(boxes, scores, labels, threshold, class_agnostic):
+    kept = []
+    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
+        if all(
+            (labels[i] != labels[j] and not class_agnostic) or iou(boxes[i], boxes[j]) <= threshold
+            for j in kept
+        ):
+            kept.append(i)
+    return kept
+
+
+def slow_soft_nms(boxes, scores, labels, threshold, min_score):
+    """Linear soft-NMS, class by class: the score is scaled by 1 - IoU with each kept box above."""
+    scores, rest, kept = list(scores), set(range(len(boxes))), []
+    while rest:
+        best = max(rest, key=lambda i: scores[i])
+        rest.remove(best)
+        kept.append((best, scores[best]))
+        for i in list(rest):
+            overlap = iou(boxes[i], boxes[best])
+            if labels[i] == labels[best] and overlap > threshold:
+                scores[i] *= 1 - overlap
+            if scores[i] < min_score:
+                rest.remove(i)
+    return sorted(kept, key=lambda item: -item[1])
+
+
+def random_view(generator, count, num_classes=3):
+    corners = torch.rand(count, 2, generator=generator) * 60
+    sides = torch.rand(count, 2, generator=generator) * 40 + 5
+    return InstanceData(
+        bboxes=torch.cat([corners, corners + sides], dim=1),
+        scores=torch.rand(count, generator=generator) * 0.9 + 0.1,
+        labels=torch.randint(num_classes, (count,), generator=generator) * 400,
+    )
+
+
+views_of = st.tuples(st.integers(0, 2**31), st.lists(st.integers(0, 12), min_size=1, max_size=4))
+
+
+def build(drawn):
+    seed, counts = drawn
+    generator = torch.Generator().manual_seed(seed)
+    return [random_view(generator, count) for count in counts]
+
+
+def lists(views):
+    fields = ([], [], [])
+    for view in views:
+        for field, values in zip(fields, (view.bboxes, view.scores, view.labels)):
+            field += values.tolist()
+    return fields
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(views_of, st.sampled_from([0.3, 0.5, 0.7]), st.booleans())
+def test_hard_nms_matches_reference(drawn, threshold, class_agnostic):
+    views = build(drawn)
+    boxes, scores, labels = lists(views)
+    expected = slow_nms(boxes, scores, labels, threshold, class_agnostic)
+    merged, suppressed, cut = merge_instances(
+        views, dict(type='nms', iou_threshold=threshold), -1, class_agnostic
+    )
+    assert merged.bboxes.tolist() == [boxes[i] for i in expected]
+    assert merged.scores.tolist() == [scores[i] for i in expected]
+    assert merged.labels.tolist() == [labels[i] for i in expected]
+    assert (suppressed, cut) == (len(boxes) - len(expected), 0)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(views_of)
+def test_soft_nms_matches_reference(drawn):
+    views = build(drawn)
+    boxes, scores, labels = lists(views)
+    expected = slow_soft_nms(boxes, scores, labels, 0.3, 0.05)
+    nms = dict(type='soft_nms', iou_threshold=0.3, min_score=0.05)
+    merged, suppressed, _ = merge_instances(views, nms, -1)
+    assert merged.labels.tolist() == [labels[i] for i, _ in expected]
+    wanted = torch.tensor([score for _, score in expected])
+    torch.testing.assert_close(merged.scores, wanted.reshape(-1), rtol=0, atol=2e-4)
+    wanted = torch.tensor([boxes[i] for i, _ in expected]).reshape(-1, 4)
+    torch.testing.assert_close(merged.bboxes, wanted, rtol=0, atol=0)
+    assert suppressed == len(boxes) - len(expected)
+
+
+def test_limit_keeps_the_best_scores():
+    generator = torch.Generator().manual_seed(0)
+    views = [random_view(generator, 30), random_view(generator, 30)]
+    everything, _, _ = merge_instances(views, NMS, -1)
+    limited, _, cut = merge_instances(views, NMS, 7)
+    assert torch.equal(limited.scores, everything.scores[:7])
+    assert torch.equal(limited.bboxes, everything.bboxes[:7])
+    assert cut == len(everything) - 7
+
+
+def test_further_fields_follow_their_boxes():
+    generator = torch.Generator().manual_seed(1)
+    views = [random_view(generator, 10), random_view(generator, 10)]
+    for view in views:
+        view.masks = torch.zeros(10, 8, 9, dtype=torch.bool)
+        view.masks[:] = (view.scores > 0.5)[:, None, None]
+        view.first_side = view.bboxes[:, 0].clone()
+    merged, _, _ = merge_instances(views, NMS)
+    assert torch.equal(merged.first_side, merged.bboxes[:, 0])
+    assert torch.equal(merged.masks[:, 0, 0], merged.scores > 0.5)
+    assert merged.masks.shape[1:] == (8, 9)
+
+
+def test_views_without_detections():
+    empty = InstanceData(
+        bboxes=torch.zeros(0, 4), scores=torch.zeros(0), labels=torch.zeros(0, dtype=torch.long)
+    )
+    merged, suppressed, cut = merge_instances([empty, empty], NMS)
+    assert merged.bboxes.shape == (0, 4)
+    assert (len(merged), suppressed, cut) == (0, 0, 0)
+    filled = random_view(torch.Generator().manual_seed(2), 1)
+    filled.masks = torch.ones(1, 4, 4, dtype=torch.bool)
+    merged, _, _ = merge_instances([empty, filled, empty], NMS)
+    assert torch.equal(merged.bboxes, filled.bboxes)
+    assert merged.masks.all()
+
+
+def test_half_precision_scores_keep_their_dtype():
+    view = random_view(torch.Generator().manual_seed(3), 6)
+    view.scores = view.scores.half()
+    for nms_type in ('nms', 'soft_nms'):
+        merged, _, _ = merge_instances([view, view], dict(type=nms_type, iou_threshold=0.5))
+        assert merged.scores.dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    'nms, message',
+    [
+        (0.5, 'no dict'),
+        (dict(type='nms_rotated', iou_threshold=0.5), 'nms_rotated'),
+        (dict(type='nms'), 'iou_threshold is None'),
+        (dict(type='nms', iou_threshold=50), 'iou_threshold is 50'),
+    ],
+)
+def test_impossible_settings_are_refused(nms, message):
+    with pytest.raises(InputError, match=message):
+        check_nms(nms)

@@ -1,0 +1,354 @@
+"""From views to one data sample per image."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmdet.evaluation import CocoMetric
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.structures import InstanceData
+
+from mmsniper.errors import InputError
+from mmsniper.evaluation import MergingEvaluator
+from mmsniper.evaluation.merging_evaluator import REQUIRED_KEYS
+
+OPEN = (-1, -1)
+
+
+class KeepSamples(BaseMetric):
+    """Keeps the samples as dicts and what it was told about their number."""
+
+    default_prefix = 'keep'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(data_samples)
+
+    def compute_metrics(self, results):
+        self.samples = results
+        return dict(images=len(results))
+
+
+def instances(boxes, scores=None, labels=None):
+    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    count = len(boxes)
+    scores = torch.linspace(0.9, 0.5, count) if scores is None else torch.tensor(scores)
+    labels = torch.zeros(count, dtype=torch.long) if labels is None else torch.tensor(labels)
+    return InstanceData(bboxes=boxes, scores=scores.float(), labels=labels)
+
+
+def view(
+    predictions, view=0, num_views=1, chip=(0, 0, 100, 80), valid_range=OPEN, img_id=7, **meta
+):
+    meta = {
+        'img_id': img_id,
+        'img_path': f'{img_id}.png',
+        'ori_shape': (chip[3] - chip[1], chip[2] - chip[0]),
+        'img_shape': (512, 512),
+        'pad_shape': (512, 512),
+        'scale_factor': (2.0, 2.0),
+        'image_shape': (80, 100),
+        'chip': np.array(chip, dtype=np.float32),
+        'chip_level': 0,
+        'valid_range': valid_range,
+        'num_views': num_views,
+        'view': view,
+        **meta,
+    }
+    sample = DetDataSample(metainfo=meta)
+    sample.pred_instances = predictions
+    return sample
+
+
+@pytest.fixture
+def keep():
+    return KeepSamples()
+
+
+def merging(metric, num_images=1, **kwargs):
+    return MergingEvaluator(Evaluator(metric), num_images, **kwargs)
+
+
+def test_one_whole_view_is_the_plain_test(keep):
+    # Overlapping boxes and more than max_per_image: the detector's own settings hold.
+    predictions = instances(np.tile([[10.25, 10.5, 40.125, 50.0]], (150, 1)))
+    evaluator = merging(keep)
+    plain = KeepSamples()
+    Evaluator(plain).process([view(predictions)])
+    evaluator.process([view(predictions)])
+    assert evaluator.evaluate(1) == {'keep/images': 1}
+    got, expected = keep.samples[0]['pred_instances'], plain.results[0]['pred_instances']
+    assert got.keys() == expected.keys()
+    for key in expected:
+        torch.testing.assert_close(got[key], expected[key], rtol=0, atol=0)
+
+
+def test_views_are_mapped_filtered_and_merged(keep):
+    evaluator = merging(keep)
+    left = instances([[5, 5, 15, 15], [30, 5, 60, 35], [5, 5, 65, 75]], [0.9, 0.8, 0.99])
+    right = instances([[0, 5, 20, 35], [30, 5, 40, 15]], [0.7, 0.6])
+    whole = instances([[5, 5, 95, 75], [6, 5, 15, 15]], [0.5, 0.95])
+    evaluator.process(
+        [
+            view(left, 0, 3, (0, 0, 60, 80), (-1, 40)),
+            view(right, 1, 3, (40, 0, 100, 80), (-1, 40)),
+            view(whole, 2, 3, valid_range=(30, -1)),
+        ]
+    )
+    evaluator.evaluate(3)
+    (sample,) = keep.samples
+    boxes = sample['pred_instances']['bboxes']
+    assert boxes.tolist() == [[5, 5, 15, 15], [70, 5, 80, 15], [5, 5, 95, 75]]
+    torch.testing.assert_close(sample['pred_instances']['scores'], torch.tensor([0.9, 0.6, 0.5]))
+
+
+def test_sample_is_about_the_image(keep):
+    evaluator = merging(keep)
+    samples = [
+        view(
+            instances([[5, 5, 15, 15]]), 0, 2, (0, 0, 60, 80), flip=False, batch_input_shape=(9, 9)
+        ),
+        view(instances([[5, 5, 15, 15]]), 1, 2, (40, 0, 100, 80), flip=False),
+    ]
+    for sample in samples:
+        sample.gt_instances = instances([[1, 2, 3, 4]])
+    originals = list(samples)
+    evaluator.process(samples)
+    first, merged = samples
+    assert first.pred_instances.bboxes.tolist() == [[5, 5, 15, 15]]
+    assert merged.pred_instances.bboxes.tolist() == [[5, 5, 15, 15], [45, 5, 55, 15]]
+    assert merged.gt_instances.bboxes.tolist() == [[1, 2, 3, 4]]
+    assert isinstance(merged, DetDataSample)
+    for sample in samples:
+        assert sample.ori_shape == sample.img_shape == (80, 100)
+        assert sample.scale_factor == (1.0, 1.0)
+        assert sample.img_path == '7.png'
+    assert first.view == 0 and first.num_views == 2
+    assert set(merged.metainfo) == {
+        *('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+    }
+    # The detector's own samples stay as they were.
+    assert originals[1].pred_instances.bboxes.tolist() == [[5, 5, 15, 15]]
+    assert originals[1].ori_shape == (80, 60)
+
+
+@pytest.mark.parametrize('direction', ['horizontal', 'vertical', 'diagonal'])
+def test_flipped_views(keep, direction):
+    flip_x, flip_y = direction != 'vertical', direction != 'horizontal'
+    box = [60 - 15 if flip_x else 5, 80 - 26 if flip_y else 6]
+    predictions = instances([[*box, box[0] + 10, box[1] + 20]])
+    flipped = dict(flip=True, flip_direction=direction)
+    evaluator = merging(keep)
+    evaluator.process([view(predictions, chip=(40, 0, 100, 80), **flipped)])
+    evaluator.evaluate(1)
+    assert keep.samples[0]['pred_instances']['bboxes'].tolist() == [[45, 6, 55, 26]]
+    evaluator = merging(keep, unflip=False)
+    evaluator.process([view(instances([[5, 6, 15, 26]]), chip=(40, 0, 100, 80), **flipped)])
+    evaluator.evaluate(1)
+    assert keep.samples[0]['pred_instances']['bboxes'].tolist() == [[45, 6, 55, 26]]
+
+
+def test_border_margin_is_in_pixels_of_the_level(keep):
+    # x2 lies 0.75 px of the image, 1.5 px of the level, before the tile's right border.
+    predictions = instances([[5, 5, 59.25, 15]])
+    for margin, kept in ((1.0, 1), (1.5, 0)):
+        evaluator = merging(keep, border_margin=margin)
+        evaluator.process([view(predictions, chip=(0, 0, 60, 80), scale_factor=(2.0, 1.0))])
+        evaluator.evaluate(1)
+        assert len(keep.samples[0]['pred_instances']['bboxes']) == kept
+
+
+def test_masks_of_whole_views(keep):
+    predictions = []
+    for scores in ([0.9, 0.6], [0.8, 0.7]):
+        each = instances([[10, 10, 20, 20], [40, 40, 60, 60]], scores)
+        each.masks = torch.zeros(2, 80, 100, dtype=torch.bool)
+        each.masks[0, 10:20, 10:20] = True
+        each.masks[1, 40:60, 40:60] = True
+        predictions.append(each)
+    predictions[1].bboxes = torch.tensor([[80.0, 10, 90, 20], [40, 40, 60, 60]])
+    predictions[1].masks = predictions[1].masks.flip(-1)
+    evaluator = merging(keep)
+    evaluator.process(
+        [
+            view(predictions[0], 0, 2),
+            view(predictions[1], 1, 2, flip=True, flip_direction='horizontal'),
+        ]
+    )
+    evaluator.evaluate(2)
+    merged = keep.samples[0]['pred_instances']
+    torch.testing.assert_close(merged['scores'], torch.tensor([0.9, 0.7]))
+    assert merged['masks'][0, 10:20, 10:20].all() and merged['masks'][0].sum() == 100
+    assert merged['masks'][1, 40:60, 40:60].all() and merged['masks'][1].sum() == 400
+
+
+def test_masks_of_tiles_are_refused(keep):
+    predictions = instances([[1, 1, 4, 4]])
+    predictions.masks = torch.zeros(1, 80, 60, dtype=torch.bool)
+    with pytest.raises(InputError, match='image 7: masks of tiles'):
+        merging(keep).process([view(predictions, chip=(0, 0, 60, 80))])
+
+
+def test_views_in_any_order_and_repeated_images(keep):
+    evaluator = merging(keep, num_images=3)
+    box = [[5, 5, 15, 15]]
+    for order in ([2, 0, 1], [0, 1, 2], [1, 2, 0]):  # the same image again, as padding of a rank
+        for number in order:
+            evaluator.process([view(instances(box), number, 3)])
+        assert evaluator.num_unfinished == 0
+    evaluator.evaluate(9)
+    assert [len(s['pred_instances']['bboxes']) for s in keep.samples] == [1, 1, 1]
+
+
+def test_equal_ids_of_concatenated_datasets_stay_apart(keep):
+    evaluator = merging(keep, num_images=2)
+    for number in range(2):
+        evaluator.process(
+            [
+                view(instances([[1, 1, 9, 9]]), number, 2, img_path='a/7.png'),
+                view(instances([[50, 50, 70, 70]]), number, 2, img_path='b/7.png'),
+            ]
+        )
+    evaluator.evaluate(4)
+    boxes = [s['pred_instances']['bboxes'].tolist() for s in keep.samples]
+    assert boxes == [[[1, 1, 9, 9]], [[50, 50, 70, 70]]]
+
+
+def test_views_without_detections(keep):
+    evaluator = merging(keep, num_images=2)
+    evaluator.process([view(instances([]), number, 2) for number in range(2)])
+    evaluator.process([view(instances([]), img_id=8)])
+    evaluator.evaluate(3)
+    assert [s['pred_instances']['bboxes'].shape for s in keep.samples] == [(0, 4), (0, 4)]
+
+
+def test_memory_holds_only_unfinished_images(keep):
+    evaluator = merging(keep, num_images=20)
+    for image in range(20):
+        for number in range(3):
+            evaluator.process([view(instances([[1, 1, 9, 9]]), number, 3, img_id=image)])
+            assert evaluator.num_unfinished == (1 if number < 2 else 0)
+    assert evaluator.evaluate(60) == {'keep/images': 20}
+
+
+def test_metrics_get_the_number_of_images_not_of_views(keep):
+    evaluator = merging(keep, num_images=2)
+    for image in (1, 2, 1):  # the third is padding and must be cut off
+        for number in range(2):
+            evaluator.process([view(instances([[1, 1, 9, 9]]), number, 2, img_id=image)])
+    assert evaluator.evaluate(4) == {'keep/images': 2}
+
+
+def test_missing_views_are_named_and_forgotten(keep):
+    evaluator = merging(keep, num_images=2)
+    for image in (1, 2):
+        evaluator.process([view(instances([[1, 1, 9, 9]]), 0, 2, img_id=image)])
+    with pytest.raises(
+        InputError, match=r"^2 images did not .* sampler=dict\(type='ViewSampler'\)"
+    ):
+        evaluator.evaluate(4)
+    assert evaluator.num_unfinished == 0
+
+
+@pytest.mark.parametrize('key', REQUIRED_KEYS)
+def test_missing_meta_keys_are_named(keep, key):
+    sample = view(instances([[1, 1, 9, 9]]))
+    lacking = DetDataSample(metainfo={k: v for k, v in sample.metainfo.items() if k != key})
+    lacking.pred_instances = sample.pred_instances
+    with pytest.raises(InputError, match=f'meta keys {key}: add them to the meta_keys of PackDet'):
+        merging(keep).process([lacking])
+
+
+def test_samples_without_boxes_are_refused(keep):
+    sample = view(instances([]))
+    del sample.pred_instances
+    with pytest.raises(InputError, match='image 7 has no pred_instances'):
+        merging(keep).process([sample])
+
+
+def test_box_types_and_tuples_of_samples(keep):
+    predictions = instances([[1, 1, 9, 9], [2, 2, 30, 30]])
+    predictions.bboxes = HorizontalBoxes(predictions.bboxes)
+    evaluator = merging(keep)
+    evaluator.process((view(predictions),))
+    evaluator.evaluate(1)
+    assert keep.samples[0]['pred_instances']['bboxes'].tolist() == [[1, 1, 9, 9], [2, 2, 30, 30]]
+
+
+def test_surface_of_the_evaluator_behind(keep):
+    inner = Evaluator(keep)
+    evaluator = MergingEvaluator(inner, 1)
+    assert isinstance(evaluator, Evaluator)
+    assert evaluator.metrics is inner.metrics
+    evaluator.dataset_meta = dict(classes=('a',))
+    assert inner.dataset_meta == keep.dataset_meta == evaluator.dataset_meta
+    samples = [view(instances([[1, 1, 9, 9]]), number, 2) for number in range(2)]
+    assert evaluator.offline_evaluate(samples) == {'keep/images': 1}
+
+
+def test_log_counts_what_was_dropped(keep, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'mmsniper.evaluation.merging_evaluator.print_log', lambda text, **_: messages.append(text)
+    )
+    evaluator = merging(keep, max_per_image=2)
+    tile = instances([[5, 5, 15, 15], [5, 5, 60, 15], [5, 5, 59, 79], [30, 30, 40, 40]])
+    whole = instances([[5, 5, 15, 15], [20, 20, 25, 25]])
+    evaluator.process([view(tile, 0, 2, (0, 0, 60, 80), (-1, 40)), view(whole, 1, 2)])
+    evaluator.evaluate(2)
+    assert messages == [
+        'Merged 2 views of 1 images: 6 detections, dropped 1 by valid range, 1 at tile borders, '
+        '1 by merging, 1 by max_per_image.'
+    ]
+    assert len(keep.samples[0]['pred_instances']['bboxes']) == 2
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(max_per_image=0), 'max_per_image=0'),
+        (dict(border_margin=-1), 'border_margin=-1'),
+        (dict(nms=dict(type='median', iou_threshold=0.5)), "'median'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        MergingEvaluator(Evaluator([]), 1, **settings)
+
+
+def test_coco_metric_behind_it(tmp_path):
+    truth = {1: [[5, 5, 15, 15], [70, 5, 80, 15], [5, 5, 95, 75]], 2: [[30, 30, 50, 50]]}
+    annotations = [
+        dict(
+            id=10 * image + number,
+            image_id=image,
+            category_id=1,
+            iscrowd=0,
+            bbox=[x1, y1, x2 - x1, y2 - y1],
+            area=(x2 - x1) * (y2 - y1),
+        )
+        for image, boxes in truth.items()
+        for number, (x1, y1, x2, y2) in enumerate(boxes)
+    ]
+    content = dict(
+        images=[dict(id=image, height=80, width=100, file_name=f'{image}.png') for image in truth],
+        categories=[dict(id=1, name='thing')],
+        annotations=annotations,
+    )
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    evaluator = merging(CocoMetric(ann_file=str(tmp_path / 'truth.json')), num_images=2)
+    evaluator.dataset_meta = dict(classes=('thing',))
+    left = instances([[5, 5, 15, 15], [5, 5, 60, 75]])  # the second is cut by the tile
+    right = instances([[30, 5, 40, 15]])
+    whole = instances([[5, 5, 95, 75]])
+    evaluator.process(
+        [
+            view(left, 0, 3, (0, 0, 60, 80), img_id=1),
+            view(right, 1, 3, (40, 0, 100, 80), img_id=1),
+        ]
+    )
+    evaluator.process([view(whole, 2, 3, img_id=1), view(instances([[30, 30, 50, 50]]), img_id=2)])
+    metrics = evaluator.evaluate(4)
+    assert metrics['coco/bbox_mAP'] == pytest.approx(1.0)

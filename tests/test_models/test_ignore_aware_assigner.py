@@ -1,0 +1,226 @@
+"""What is positive, negative or ignored, and that ignored instances move no weight."""
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+
+from mmsniper import InputError
+
+MAX_IOU = dict(
+    type='MaxIoUAssigner',
+    pos_iou_thr=0.5,
+    neg_iou_thr=0.5,
+    min_pos_iou=0.5,
+    match_low_quality=False,
+    ignore_iof_thr=-1,
+)
+
+
+def assigner(inner=MAX_IOU, **kwargs):
+    return TASK_UTILS.build(dict(type='IgnoreAwareAssigner', assigner=inner, **kwargs))
+
+
+def instances(boxes, **extra):
+    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return InstanceData(bboxes=boxes, labels=torch.zeros(len(boxes), dtype=torch.long), **extra)
+
+
+def priors(boxes):
+    return InstanceData(priors=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+
+
+def iou(a, b):
+    width = max(0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+VALID, IGNORED = [0, 0, 10, 10], [100, 0, 110, 10]
+PRIORS = [
+    [0, 0, 10, 10],  # on the valid object
+    [100, 0, 110, 10],  # on the ignored object
+    [100, 0, 110, 4],  # IoU 0.4 with the ignored object
+    [100, 0, 110, 3],  # IoU 0.3 exactly: not above the threshold
+    [50, 50, 60, 60],  # background
+]
+
+
+def test_hand_made_case():
+    result = assigner().assign(priors(PRIORS), instances([VALID]), instances([IGNORED]))
+    assert result.gt_inds.tolist() == [1, -1, -1, 0, 0]
+    assert result.labels.tolist() == [0, -1, -1, -1, -1]
+
+
+def test_a_chip_with_ignored_objects_only():
+    plain = TASK_UTILS.build(MAX_IOU).assign(priors(PRIORS), instances([]), instances([IGNORED]))
+    assert plain.gt_inds.tolist() == [0] * 5, 'the wrapped assigner makes everything background'
+    result = assigner().assign(priors(PRIORS), instances([]), instances([IGNORED]))
+    assert result.gt_inds.tolist() == [0, -1, -1, 0, 0]
+
+
+def test_positives_on_an_ignored_object_are_left_out_as_well():
+    result = assigner().assign(priors(PRIORS), instances([VALID]), instances([[0, 0, 10, 9]]))
+    assert result.gt_inds.tolist() == [-1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize('ignored', [None, instances([])])
+def test_without_ignored_objects_nothing_changes(ignored):
+    result = assigner().assign(priors(PRIORS), instances([VALID]), ignored)
+    assert result.gt_inds.tolist() == [1, 0, 0, 0, 0]
+
+
+def test_no_priors():
+    result = assigner().assign(priors([]), instances([VALID]), instances([IGNORED]))
+    assert len(result.gt_inds) == 0
+
+
+def test_against_a_loop():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 60, (3, 300, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(4, 40, corners.shape)], -1).tolist()
+    valid, ignored, candidates = boxes[0][:5], boxes[1][:6], boxes[2]
+    inner = TASK_UTILS.build(MAX_IOU).assign(priors(candidates), instances(valid), None)
+    result = assigner(ignore_iou_thr=0.3).assign(
+        priors(candidates), instances(valid), gt_instances_ignore=instances(ignored)
+    )
+    for index, candidate in enumerate(candidates):
+        left_out = any(iou(candidate, box) > 0.3 for box in ignored)
+        assert result.gt_inds[index] == (-1 if left_out else inner.gt_inds[index])
+
+
+def test_assigners_with_further_arguments():
+    wrapper = assigner(dict(type='ATSSAssigner', topk=2))
+    assert wrapper.topk == 2, 'heads may read attributes of their assigner'
+    result = wrapper.assign(priors(PRIORS), [5], instances([VALID]), instances([IGNORED]))
+    assert result.gt_inds[1:3].tolist() == [-1, -1]
+
+
+def test_bad_threshold():
+    with pytest.raises(InputError, match='ignore_iou_thr must lie between 0 and 1, but is 3'):
+        assigner(ignore_iou_thr=3)
+
+
+FEATURES, SIZE = 8, 64
+
+
+def chip_with_only_ignored_objects():
+    sample = DetDataSample(
+        metainfo=dict(img_shape=(SIZE, SIZE), pad_shape=(SIZE, SIZE), scale_factor=(1.0, 1.0))
+    )
+    sample.gt_instances = instances([])
+    sample.ignored_instances = instances([[8, 8, 40, 40]])
+    return sample
+
+
+def rpn_head(assigner_type):
+    wrapped = dict(MAX_IOU, pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3)
+    wrapped['match_low_quality'] = True
+    config = dict(
+        type='RPNHead',
+        in_channels=FEATURES,
+        feat_channels=FEATURES,
+        anchor_generator=dict(type='AnchorGenerator', scales=[4], ratios=[1.0], strides=[8]),
+        train_cfg=ConfigDict(
+            assigner=assigner_type(wrapped),
+            # Enough places for every anchor, so that chance plays no part.
+            sampler=dict(type='RandomSampler', num=1000, pos_fraction=0.5, add_gt_as_proposals=False),
+            allowed_border=-1,
+            pos_weight=-1,
+            debug=False,
+        ),
+        test_cfg=None,
+    )
+    return MODELS.build(config)
+
+
+def wrapped(inner):
+    return dict(type='IgnoreAwareAssigner', assigner=inner)
+
+
+def classification_gradients_of_rpn(assigner_type):
+    """For each anchor the IoU with the ignored object and the gradient on its score."""
+    torch.manual_seed(0)
+    head = rpn_head(assigner_type)
+    features = [torch.rand(1, FEATURES, SIZE // 8, SIZE // 8)]
+    scores, deltas = head(features)
+    scores[0].retain_grad()
+    sample = chip_with_only_ignored_objects()
+    losses = head.loss_by_feat(
+        scores, deltas, [sample.gt_instances], [sample.metainfo], [sample.ignored_instances]
+    )
+    sum(sum(value) for value in losses.values()).backward()
+    anchors = head.prior_generator.grid_priors([(SIZE // 8, SIZE // 8)], device='cpu')[0].tolist()
+    ignored = sample.ignored_instances.bboxes[0].tolist()
+    return torch.tensor([iou(a, ignored) for a in anchors]), scores[0].grad.flatten()
+
+
+def test_rpn_gets_no_gradient_from_ignored_objects():
+    overlaps, gradients = classification_gradients_of_rpn(wrapped)
+    assert (overlaps > 0.3).sum() >= 4
+    assert (gradients[overlaps > 0.3] == 0).all()
+    assert (gradients[overlaps <= 0.3] != 0).all()
+
+
+def test_rpn_without_the_wrapper_does_get_a_gradient():
+    overlaps, gradients = classification_gradients_of_rpn(lambda inner: inner)
+    assert (gradients[overlaps > 0.3] != 0).all(), 'or the test above could not fail'
+
+
+def roi_loss(assigner_config, boxes):
+    """Loss of a RoI head whose proposals are ``boxes``, and the gradient on the features."""
+    torch.manual_seed(0)
+    head = MODELS.build(
+        dict(
+            type='StandardRoIHead',
+            bbox_roi_extractor=dict(
+                type='SingleRoIExtractor',
+                roi_layer=dict(type='RoIAlign', output_size=3, sampling_ratio=2),
+                out_channels=FEATURES,
+                featmap_strides=[8],
+            ),
+            bbox_head=dict(
+                type='Shared2FCBBoxHead',
+                in_channels=FEATURES,
+                fc_out_channels=16,
+                roi_feat_size=3,
+                num_classes=2,
+                bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
+                loss_cls=dict(type='CrossEntropyLoss'),
+                loss_bbox=dict(type='L1Loss'),
+            ),
+            train_cfg=ConfigDict(
+                assigner=assigner_config,
+                sampler=dict(
+                    type='RandomSampler', num=100, pos_fraction=0.25, add_gt_as_proposals=True
+                ),
+                pos_weight=-1,
+                debug=False,
+            ),
+            test_cfg=None,
+        )
+    )
+    features = torch.rand(1, FEATURES, SIZE // 8, SIZE // 8, requires_grad=True)
+    proposals = InstanceData(bboxes=torch.tensor(boxes, dtype=torch.float32))
+    losses = head.loss([features], [proposals], [chip_with_only_ignored_objects()])
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    # Without any sampled proposal nothing depends on the features.
+    return torch.zeros_like(features) if features.grad is None else features.grad
+
+
+ON_IGNORED, ELSEWHERE = [[8, 8, 40, 40], [10, 6, 42, 36]], [[48, 48, 60, 60]]
+
+
+def test_roi_head_gets_no_gradient_from_ignored_objects():
+    assert (roi_loss(wrapped(MAX_IOU), ON_IGNORED) == 0).all()
+    gradient = roi_loss(wrapped(MAX_IOU), ON_IGNORED + ELSEWHERE)
+    assert (gradient[..., 6:, 6:] != 0).any(), 'background still counts'
+    assert torch.equal(gradient, roi_loss(wrapped(MAX_IOU), ELSEWHERE))
+
+
+def test_roi_head_without_the_wrapper_does_get_a_gradient():
+    assert (roi_loss(MAX_IOU, ON_IGNORED) != 0).any()
