@@ -18,15 +18,15 @@ def pyramid_views(
 ) -> ChipTable:
     """List the views of images.
 
-    A level at which an image is larger than a tile is split into the fewest tiles that overlap enough,
-    spread evenly, so that the first and the last one end at the image's borders.
+    A level at which an image is larger than a tile is split into the fewest tiles that overlap
+    enough, spread evenly, so that the first and the last one end at the image's borders.
 
     Args:
         heights (np.ndarray): Heights of the images in pixels, shape (m,).
         widths (np.ndarray): Widths of the images in pixels, shape (m,).
         pyramid (Pyramid): Levels, fine to coarse.
-        tile_size (int, optional): Largest side of a view in pixels of its level. Defaults to None, whole
-            images.
+        tile_size (int, optional): Largest side of a view in pixels of its level. Defaults to None,
+            whole images.
         tile_overlap (float): Smallest share of a tile's side that the next tile overlaps, within
             [0, 1). Defaults to 0.25.
 

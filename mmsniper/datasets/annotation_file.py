@@ -58,6 +58,8 @@ def _check_json(path: str) -> None:
         if not isinstance(content, dict) or key not in content
     ]
     if missing:
-        raise InputError(f"annotation file {path} has no '{missing[0]}', so it is not in COCO format")
+        raise InputError(
+            f"annotation file {path} has no '{missing[0]}', so it is not in COCO format"
+        )
     if not content['images']:
         raise InputError(f'annotation file {path} lists no images')

@@ -19,13 +19,13 @@ class BoxTable:
     Attributes:
         heights (np.ndarray): Height of each image in pixels, shape (m,), int64.
         widths (np.ndarray): Width of each image in pixels, shape (m,), int64.
-        boxes (np.ndarray): Boxes xyxy in pixels of the original image, clipped to it, without crowds and
-            ignored ones, shape (n, 4), float32.
+        boxes (np.ndarray): Boxes xyxy in pixels of the original image, clipped to it, without
+            crowds and ignored ones, shape (n, 4), float32.
         labels (np.ndarray): Class index of each box, shape (n,), int64.
         image_starts (np.ndarray): The boxes of image i are those from ``image_starts[i]`` up to
             ``image_starts[i + 1]``, shape (m + 1,), int64.
-        unusable (dict[int, np.ndarray]): For each image with unusable boxes the indices of these in its
-            ``instances``.
+        unusable (dict[int, np.ndarray]): For each image with unusable boxes the indices of these in
+            its ``instances``.
         dropped (dict[str, int]): How many boxes are unusable, by reason.
     """
 
@@ -108,7 +108,8 @@ def unusable_boxes(
         widths (np.ndarray): Width of the image of each box, shape (n,).
 
     Returns:
-        dict[str, np.ndarray]: For each reason the boxes it applies to, shape (n,), bool. No box has two.
+        dict[str, np.ndarray]: For each reason the boxes it applies to, shape (n,), bool. No box has
+        two.
     """
     finite = np.isfinite(boxes).all(axis=1)
     empty = finite & ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
@@ -123,8 +124,8 @@ def count_boxes_dropped_by_coco() -> Iterator[list[int]]:
     """Count the boxes that every ``CocoDataset`` loaded inside this context drops without a word.
 
     Yields:
-        list[int]: For each image that has any, how many of its annotations of a wanted class were left
-        out because their box is below one pixel or outside the image.
+        list[int]: For each image that has any, how many of its annotations of a wanted class were
+        left out because their box is below one pixel or outside the image.
     """
     parse = CocoDataset.parse_data_info
     dropped = []

@@ -31,39 +31,42 @@ MAX_WORKERS = 256
 class ChipDataset:
     """Chips of the images of a dataset: the SNIPER way to train and test (arXiv:1805.09300).
 
-    In training an item is a chip, chosen so that the chips of an image cover its objects at the level
-    where their size is valid. Every epoch has new chips, which are a pure function of ``seed`` and the
-    epoch (see ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls), so they are the same on
-    all ranks and after a resume. The length stays that of epoch 0: of an epoch with more chips, some
-    are left out at random, and of one with fewer, some come twice. An index beyond the length stands
-    for a chip of a later epoch (see :class:`mmsniper.datasets.InfiniteChipSampler`).
+    In training an item is a chip, chosen so that the chips of an image cover its objects at the
+    level where their size is valid. Every epoch has new chips, which are a pure function of
+    ``seed`` and the epoch (see ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls),
+    so they are the same on all ranks and after a resume. The length stays that of epoch 0: of an
+    epoch with more chips, some are left out at random, and of one with fewer, some come twice. An
+    index beyond the length stands for a chip of a later epoch (see
+    :class:`mmsniper.datasets.InfiniteChipSampler`).
 
     With ``test_mode`` an item is a view: each image at each level, whole or in tiles. Needs
     :class:`mmsniper.datasets.ViewSampler` and :class:`mmsniper.engine.ChipMergeHook`.
 
-    Items carry ``chip`` (xyxy in pixels of the original image, float32), ``chip_level``, ``chip_scale``
-    (the level's scale factor), ``valid_range``, and in test mode ``view`` and ``num_views``. The
-    transforms ``ChipSample`` and ``ScaleNormalize`` make use of them.
+    Items carry ``chip`` (xyxy in pixels of the original image, float32), ``chip_level``,
+    ``chip_scale`` (the level's scale factor), ``valid_range``, and in test mode ``view`` and
+    ``num_views``. The transforms ``ChipSample`` and ``ScaleNormalize`` make use of them.
 
     Args:
         dataset (dict or Dataset): The dataset of images, or any wrapper of such that answers
             ``get_data_info``. Its own pipeline must be empty.
         pipeline (Sequence[dict]): Transforms of a chip, from loading to packing.
-        levels (Sequence, optional): Pyramid levels, fine to coarse: ``(short, long)`` bounds in pixels,
-            -1 for none, or scale factors. Defaults to the paper's (for training or for testing).
-        valid_ranges (Sequence, optional): For each level the range ``[lo, hi)`` of sqrt(w*h) in pixels
-            of the original image in which boxes count, -1 for open. Defaults to the paper's.
+        levels (Sequence, optional): Pyramid levels, fine to coarse: ``(short, long)`` bounds in
+            pixels, -1 for none, or scale factors. Defaults to the paper's (for training or for
+            testing).
+        valid_ranges (Sequence, optional): For each level the range ``[lo, hi)`` of sqrt(w*h) in
+            pixels of the original image in which boxes count, -1 for open. Defaults to the paper's.
         chip_size (int): Largest side of a chip in pixels of its level. Defaults to 512.
         stride (int): Distance of candidate chips in pixels of their level. Defaults to 32.
         test_mode (bool): Whether items are views instead of chips. Defaults to False.
         seed (int): Seed of the chips. Defaults to 0.
         tile_size (int, optional): Largest side of a view in pixels of its level; larger images are
             tiled. Defaults to None, whole images.
-        tile_overlap (float): Smallest share of a tile that its neighbour overlaps. Objects up to this
-            size are wholly in a tile. Defaults to 0.25.
-        skip_broken_images (bool): Whether training goes on with another chip where an image cannot be
-            loaded; each one is named and counted in the log. Defaults to False.
-        max_refetch (int): How many other chips to try where the pipeline gives None. Defaults to 100.
+        tile_overlap (float): Smallest share of a tile that its neighbour overlaps. Objects up to
+            this size are wholly in a tile. Defaults to 0.25.
+        skip_broken_images (bool): Whether training goes on with another chip where an image cannot
+            be loaded; each one is named and counted in the log. Defaults to False.
+        max_refetch (int): How many other chips to try where the pipeline gives None. Defaults to
+            100.
         lazy_init (bool): Whether to wait with reading the annotations. Defaults to False.
 
     Raises:
@@ -104,7 +107,9 @@ class ChipDataset:
         self.skip_broken_images = skip_broken_images
         self.max_refetch = max_refetch
         # Built here, so that the names resolve without a default scope as well.
-        self.pipeline = Compose([TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
+        self.pipeline = Compose(
+            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        )
         self._dropped_by_coco = 0
         self._inner_config = dataset if isinstance(dataset, dict) else {}
         self.dataset = self._build_inner(dataset)
@@ -144,7 +149,11 @@ class ChipDataset:
         self._scales = scales
         if self.test_mode:
             table = pyramid_views(
-                self.boxes.heights, self.boxes.widths, self.pyramid, self.tile_size, self.tile_overlap
+                self.boxes.heights,
+                self.boxes.widths,
+                self.pyramid,
+                self.tile_size,
+                self.tile_overlap,
             )
             self.view_starts = np.searchsorted(table.image, np.arange(self.num_images + 1))
         else:
@@ -190,8 +199,8 @@ class ChipDataset:
             )
         without = self.num_images - len(np.unique(table.image))
         logger.info(
-            f'ChipDataset: {len(table)} positive chips of {self.num_images} images (fine to coarse: '
-            f'{per_level}); {without} images have no chip and are dropped, '
+            f'ChipDataset: {len(table)} positive chips of {self.num_images} images '
+            f'(fine to coarse: {per_level}); {without} images have no chip and are dropped, '
             f'{self.boxes.num_images_without_boxes} of them for want of any box.'
         )
 
@@ -328,8 +337,8 @@ def _without_pipeline(dataset):
         current = inner.pop()
         if getattr(getattr(current, 'pipeline', None), 'transforms', None):
             raise InputError(
-                f'the {type(current).__name__} inside ChipDataset has a pipeline of its own, which would '
-                "never run; move its transforms into ChipDataset's pipeline"
+                f'the {type(current).__name__} inside ChipDataset has a pipeline of its own, '
+                "which would never run; move its transforms into ChipDataset's pipeline"
             )
         inner += [d for d in (getattr(current, 'dataset', None),) if d is not None]
         inner += getattr(current, 'datasets', [])

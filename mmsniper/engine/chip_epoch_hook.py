@@ -13,9 +13,10 @@ from mmsniper.datasets import ChipDataset
 class ChipEpochHook(Hook):
     """Tell the training's :class:`ChipDataset` which epoch it is, before its data loader starts.
 
-    The chips are a function of the epoch alone, so they are those that an uninterrupted training would
-    have had after a resume as well. Iteration-based training with an endless sampler has no such moment:
-    there, use :class:`mmsniper.datasets.InfiniteChipSampler`.
+    The chips are a function of the epoch alone, so they are those that an uninterrupted training
+    would
+    have had after a resume as well. Iteration-based training with an endless sampler has no such
+    moment: there, use :class:`mmsniper.datasets.InfiniteChipSampler`.
     """
 
     priority = 'NORMAL'
@@ -26,7 +27,8 @@ class ChipEpochHook(Hook):
             dataset.set_epoch(runner.epoch)
             per_level = np.bincount(dataset.table.level, minlength=dataset.pyramid.num_levels)
             runner.logger.info(
-                f'ChipDataset: chips of epoch {runner.epoch + 1}, fine to coarse: {per_level.tolist()}'
+                f'ChipDataset: chips of epoch {runner.epoch + 1}, '
+                f'fine to coarse: {per_level.tolist()}'
             )
 
     def after_train_epoch(self, runner) -> None:
@@ -34,8 +36,8 @@ class ChipEpochHook(Hook):
         for dataset in chip_datasets(runner.train_loop.dataloader.dataset):
             if dataset.num_broken_images_skipped:
                 runner.logger.warning(
-                    f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of broken images '
-                    'so far'
+                    f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of '
+                    'broken images so far'
                 )
 
 

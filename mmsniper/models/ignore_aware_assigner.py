@@ -16,9 +16,9 @@ class IgnoreAwareAssigner(BaseAssigner):
     """Wrap any assigner so that priors on ignored instances are neither positive nor negative.
 
     A chip shows objects that are too large, too small or too much cut for it. Priors whose IoU with
-    one of them is above a threshold are taken out of the loss, whatever the wrapped assigner made of them
-    (arXiv:1711.08189, section 5; the threshold is the paper's). This holds as well on chips without any
-    valid object, where assigners of MMDetection make every prior background.
+    one of them is above a threshold are taken out of the loss, whatever the wrapped assigner made
+    of them (arXiv:1711.08189, section 5; the threshold is the paper's). This holds as well on chips
+    without any valid object, where assigners of MMDetection make every prior background.
 
     Priors have to be boxes (anchors or proposals), shape (n, 4), xyxy.
 
@@ -35,7 +35,7 @@ class IgnoreAwareAssigner(BaseAssigner):
         self,
         assigner: dict,
         ignore_iou_thr: float = 0.3,
-        iou_calculator: dict = dict(type='BboxOverlaps2D'),  # noqa: B006, B008, C408
+        iou_calculator: dict = dict(type='BboxOverlaps2D'),  # noqa: B006
     ) -> None:
         if not 0 <= ignore_iou_thr <= 1:
             raise InputError(f'ignore_iou_thr must lie between 0 and 1, but is {ignore_iou_thr}')
@@ -49,8 +49,8 @@ class IgnoreAwareAssigner(BaseAssigner):
         """Assign as the wrapped assigner does, then leave out priors on ignored instances.
 
         Args:
-            pred_instances (InstanceData): With ``priors``, shape (n, 4), xyxy in pixels of the chip as
-                the detector gets it.
+            pred_instances (InstanceData): With ``priors``, shape (n, 4), xyxy in pixels of the chip
+                as the detector gets it.
             *args: Further arguments of the wrapped assigner, among them ``gt_instances_ignore``.
             **kwargs: Likewise.
 
@@ -71,7 +71,7 @@ class IgnoreAwareAssigner(BaseAssigner):
         return result
 
     def __getattr__(self, name: str):
-        """Attributes that heads read off their assigner, such as ``topk``, are the wrapped one's."""
+        """Attributes that heads read off their assigner are those of the wrapped one."""
         if name == 'assigner':
             raise AttributeError(name)
         return getattr(self.assigner, name)

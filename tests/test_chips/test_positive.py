@@ -120,6 +120,15 @@ def test_chips_depend_on_the_seed_and_the_own_image_alone(data, options):
     np.testing.assert_array_equal(alone.boxes, chips.boxes[last])
 
 
+def test_chips_of_an_image_do_not_depend_on_the_others():
+    boxes = np.array([[30, 40, 50, 60], [80, 300, 95, 320], [300, 200, 330, 230]], np.float32)
+    sides = [480] * 3, [640] * 3
+    every = positive_chips(boxes, [0, 1, 2, 3], *sides, DEFAULT)
+    alone = positive_chips(boxes[2:], [0, 0, 0, 1], *sides, DEFAULT)
+    np.testing.assert_array_equal(every.boxes[every.image == 2], alone.boxes)
+    assert alone.image.tolist() == [2]
+
+
 def chips_of(boxes, height=480, width=640, pyramid=DEFAULT, **options):
     boxes = np.array(boxes, np.float32)
     return positive_chips(boxes, [0, len(boxes)], [height], [width], pyramid, **options)

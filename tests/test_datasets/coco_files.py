@@ -67,6 +67,4 @@ PIPELINE = [
     ),
 ]
 
-LEVELS = dict(
-    levels=[1.0, 0.5], valid_ranges=[(-1, 40), (30, -1)], chip_size=64, stride=16
-)
+LEVELS = dict(levels=[1.0, 0.5], valid_ranges=[(-1, 40), (30, -1)], chip_size=64, stride=16)

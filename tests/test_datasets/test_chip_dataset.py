@@ -210,7 +210,9 @@ def test_unusable_boxes_are_dropped_and_counted(tmp_path, caplog):
         sample = dataset[index]['data_samples']
         for instances in (sample.gt_instances, sample.ignored_instances):
             assert np.isfinite(instances.bboxes.tensor.numpy()).all()
-    labels = {i['bbox_label'] for k in range(len(dataset)) for i in dataset.get_data_info(k)['instances']}
+    labels = {
+        i['bbox_label'] for k in range(len(dataset)) for i in dataset.get_data_info(k)['instances']
+    }
     assert labels == {0, 1}
 
 
@@ -306,7 +308,12 @@ def test_broken_images(inner, tmp_path, caplog):
         skipping[index]
     # Leaving an image out of a test would be a wrong result.
     testing = ChipDataset(
-        inner, PIPELINE, levels=[1.0], valid_ranges=[(-1, -1)], test_mode=True, skip_broken_images=True
+        inner,
+        PIPELINE,
+        levels=[1.0],
+        valid_ranges=[(-1, -1)],
+        test_mode=True,
+        skip_broken_images=True,
     )
     with pytest.raises(BrokenImageError):
         testing[0]
@@ -315,6 +322,10 @@ def test_broken_images(inner, tmp_path, caplog):
 def test_wrong_size_in_the_annotation_is_named(tmp_path):
     inner = write_coco(tmp_path, [(100, 80)], [[(10, 10, 30, 30)]])
     path = tmp_path / 'annotations.json'
-    path.write_text(path.read_text().replace('"height": 100, "width": 80', '"height": 80, "width": 100'))
-    with pytest.raises(InputError, match=r'0\.png is 80x100 pixels, but .* 100x80: it may carry an EXIF'):
+    path.write_text(
+        path.read_text().replace('"height": 100, "width": 80', '"height": 80, "width": 100')
+    )
+    with pytest.raises(
+        InputError, match=r'0\.png is 80x100 pixels, but .* 100x80: it may carry an EXIF'
+    ):
         ChipDataset(inner, PIPELINE, **LEVELS)[0]

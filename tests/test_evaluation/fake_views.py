@@ -6,6 +6,7 @@ Run as a script it tests on several processes and writes what the metric got:
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from mmsniper.engine import ChipMergeHook
 HEIGHT, WIDTH = 120, 200
 LEFT, RIGHT = (0, 0, 120, HEIGHT), (80, 0, WIDTH, HEIGHT)
 WHOLE = (0, 0, WIDTH, HEIGHT)
+_runs = itertools.count()
 
 
 def objects(image: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -152,6 +154,7 @@ def make_runner(work_dir: str, dataset, metric, hooks, batch_size=2, sampler=Non
         val_cfg=dict(type='ValLoop'),
         custom_hooks=hooks,
         default_scope='mmdet',
+        experiment_name=f'run_{next(_runs)}',  # several runners may start in a second
         **kwargs,
     )
 

@@ -128,7 +128,9 @@ def rpn_head(assigner_type):
         train_cfg=ConfigDict(
             assigner=assigner_type(wrapped),
             # Enough places for every anchor, so that chance plays no part.
-            sampler=dict(type='RandomSampler', num=1000, pos_fraction=0.5, add_gt_as_proposals=False),
+            sampler=dict(
+                type='RandomSampler', num=1000, pos_fraction=0.5, add_gt_as_proposals=False
+            ),
             allowed_border=-1,
             pos_weight=-1,
             debug=False,

@@ -31,7 +31,12 @@ class Fixed(BaseMetric):
         self.results.extend(data_samples)
 
     def compute_metrics(self, results):
-        return {'score': np.float64(0.5), 'single': np.float32(1), 'count': np.int64(3), 'plain': 0.1}
+        return {
+            'score': np.float64(0.5),
+            'single': np.float32(1),
+            'count': np.int64(3),
+            'plain': 0.1,
+        }
 
 
 def loader(shuffle):
@@ -87,7 +92,9 @@ def test_resume(folder):
     runner = build_runner(folder, epochs=3, resume=True)
     runner.train()
     assert runner.epoch == 3
-    assert runner.message_hub.get_scalar('train/loss')._log_history.shape == (6,)  # 2 batches an epoch
+    assert runner.message_hub.get_scalar('train/loss')._log_history.shape == (
+        6,
+    )  # 2 batches an epoch
 
 
 def test_checkpoint_of_numpy_1(folder, tmp_path):

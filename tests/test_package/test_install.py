@@ -39,12 +39,17 @@ def test_dependency_of_mmdet_missing(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'mmdet')
     message = sentence(install.check_installation)
-    assert "mmsniper needs mmdet, which fails to import (No module named 'no_such_dependency')" in message
+    assert (
+        "mmsniper needs mmdet, which fails to import (No module named 'no_such_dependency')"
+        in message
+    )
 
 
 def test_mmdet_rejects_mmcv(monkeypatch, tmp_path):
     (tmp_path / 'mmdet').mkdir()
-    (tmp_path / 'mmdet/__init__.py').write_text('assert False, "MMCV==9.9 is used but incompatible."')
+    (tmp_path / 'mmdet/__init__.py').write_text(
+        'assert False, "MMCV==9.9 is used but incompatible."'
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'mmdet')
     message = sentence(install.check_installation)

@@ -27,7 +27,8 @@ def test_standard_output(capsys):
 
 
 @pytest.mark.parametrize(
-    ('bad', 'error'), [(float('nan'), ValueError), (np.float64('inf'), ValueError), (object(), TypeError)]
+    ('bad', 'error'),
+    [(float('nan'), ValueError), (np.float64('inf'), ValueError), (object(), TypeError)],
 )
 def test_old_file_stays_whole(tmp_path, bad, error):
     path = tmp_path / 'a.json'

@@ -203,6 +203,43 @@ def test_folders_of_others_are_left_alone(tool, tmp_path):
         tool.main(['--out-dir', str(tmp_path / 'mine.txt' / 'deep' / 'set')])
 
 
+def test_a_way_through_a_missing_folder_does_not_evade_the_check(tool, tmp_path):
+    precious = tmp_path / 'precious'
+    precious.mkdir()
+    (precious / 'mine.txt').write_text('precious')
+    way = tmp_path / 'missing' / '..' / 'precious'
+    with pytest.raises(InputError, match=r'mine\.txt'):
+        tool.main(['--out-dir', str(way), '--train', '1', '--val', '1'])
+    assert read_all(tmp_path) == {Path('precious/mine.txt'): b'precious'}
+
+
+@pytest.mark.parametrize('name', ['mine.txt', 'train/mine.txt', 'annotations/mine/deep.json'])
+def test_a_set_with_files_of_others_in_it_is_not_replaced(tool, tmp_path, name):
+    folder = tmp_path / 'set'
+    tool.main(['--out-dir', str(folder), '--train', '1', '--val', '1'])
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text('precious')
+    before = read_all(folder)
+    with pytest.raises(InputError, match='did not write'):
+        tool.main(['--out-dir', str(folder), '--train', '1', '--val', '1', '--seed', '2'])
+    assert read_all(folder) == before
+
+
+def test_what_comes_while_drawing_is_left_alone(tool, tmp_path, monkeypatch):
+    folder = tmp_path / 'set'
+    draw_split = tool.draw_split
+
+    def draw_and_intrude(*args):
+        draw_split(*args)
+        folder.mkdir(exist_ok=True)
+        (folder / 'mine.txt').write_text('precious')
+
+    monkeypatch.setattr(tool, 'draw_split', draw_and_intrude)
+    with pytest.raises(InputError, match=r'mine\.txt'):
+        tool.main(['--out-dir', str(folder), '--train', '1', '--val', '1'])
+    assert read_all(tmp_path) == {Path('set/mine.txt'): b'precious'}
+
+
 @pytest.mark.parametrize(
     ('options', 'named'),
     [

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +30,9 @@ from mmsniper.utils.script import run_script
 CLASSES = ('disc', 'ring', 'triangle', 'square', 'cross')
 SPLITS = ('train', 'val')
 MARKER = 'draw_shapes.json'
+OWN_FILES = re.compile(
+    r'draw_shapes\.json|train|val|annotations|annotations/(train|val)\.json|(train|val)/\d{6,}\.jpg'
+)
 VERSION = 1  # of the drawing: raise it whenever the same parameters come to give other pictures
 SUBPIXELS = 4  # shapes are filled at this multiple of the resolution and averaged down
 MAX_COVERED = 0.3  # of an object's pixels, by objects drawn after it
@@ -298,30 +301,38 @@ def check(args: argparse.Namespace) -> None:
         )
 
 
-def is_finished(out_dir: Path, parameters: dict) -> bool:
-    """Whether ``out_dir`` holds a whole set with these parameters.
+def check_replaceable(out_dir: Path) -> None:
+    """Makes sure that nothing is lost if ``out_dir``, a resolved path, is replaced.
 
     Raises:
-        InputError: It is a file, or holds what this tool did not write.
+        InputError: It is a file, or a folder with anything in it that this tool did not write.
     """
     if not out_dir.exists():
-        return False
+        return
     if not out_dir.is_dir():
         raise InputError(f'--out-dir {out_dir} is a file: name a folder')
-    entries = {path.name for path in out_dir.iterdir()}
-    foreign = sorted(entries - {MARKER, 'annotations', *SPLITS})
-    if entries and (MARKER not in entries or foreign):
-        found = foreign or sorted(entries)
+    found = [path.relative_to(out_dir).as_posix() for path in sorted(out_dir.rglob('*'))]
+    foreign = [name for name in found if not OWN_FILES.fullmatch(name)]
+    if found and MARKER not in found:
+        foreign = foreign or found
+    if foreign:
         raise InputError(
-            f'--out-dir {out_dir} holds {found[0]}, which this tool did not write: '
+            f'--out-dir {out_dir} holds {foreign[0]}, which this tool did not write: '
             'name another folder'
         )
-    if not entries or (out_dir / MARKER).read_text() != json.dumps(parameters):
-        return False
-    return all(
-        (out_dir / 'annotations' / f'{split}.json').is_file()
-        and len(list((out_dir / split).glob('*.jpg'))) == parameters[split]
-        for split in SPLITS
+
+
+def is_finished(out_dir: Path, parameters: dict) -> bool:
+    """Whether ``out_dir`` holds a whole set with these parameters."""
+    marker = out_dir / MARKER
+    return (
+        marker.is_file()
+        and marker.read_text() == json.dumps(parameters)
+        and all(
+            (out_dir / 'annotations' / f'{split}.json').is_file()
+            and len(list((out_dir / split).glob('*.jpg'))) == parameters[split]
+            for split in SPLITS
+        )
     )
 
 
@@ -338,11 +349,13 @@ def draw(out_dir: Path, args: argparse.Namespace) -> bool:
         InputError: the parameters contradict each other, or ``out_dir`` holds something else.
     """
     check(args)
+    # Before any look at it: 'missing/../folder' does not exist until 'missing' is made.
+    out_dir = out_dir.resolve()
+    check_replaceable(out_dir)
     keys = ('train', 'val', 'height', 'width', 'seed', 'min_size', 'max_size', 'objects')
     parameters = dict(version=VERSION, **{key: getattr(args, key) for key in keys})
     if is_finished(out_dir, parameters):
         return False
-    out_dir = out_dir.resolve()
     try:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -353,8 +366,9 @@ def draw(out_dir: Path, args: argparse.Namespace) -> bool:
         for split in SPLITS:
             draw_split(folder, split, args)
         (folder / MARKER).write_text(json.dumps(parameters))
+        check_replaceable(out_dir)  # again, for what came while drawing
         if out_dir.exists():
-            shutil.move(str(out_dir), str(Path(work) / 'old'))
+            out_dir.rename(Path(work) / 'old')
         folder.rename(out_dir)
     return True
 

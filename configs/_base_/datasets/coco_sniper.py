@@ -1,4 +1,4 @@
-# COCO, trained on 512x512 chips and tested on the pyramid, with the paper's levels and valid ranges.
+# COCO, trained on 512x512 chips and tested on the pyramid, with the paper's levels and ranges.
 custom_imports = dict(imports=['mmsniper'], allow_failed_imports=False)
 
 dataset_type = 'CocoDataset'
@@ -27,6 +27,8 @@ test_pipeline = [
             'ori_shape',
             'img_shape',
             'scale_factor',
+            'flip',
+            'flip_direction',
             # What ChipMergeHook needs:
             'image_shape',
             'chip',

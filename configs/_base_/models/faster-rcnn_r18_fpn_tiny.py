@@ -1,4 +1,4 @@
-# Faster R-CNN with a ResNet-18 of a quarter of its channels, trained from scratch: for two CPU cores.
+# Faster R-CNN with a ResNet-18 of a quarter of its channels, from scratch: for two CPU cores.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 norm_cfg = dict(type='BN', requires_grad=True)

@@ -1,4 +1,4 @@
-# The paper's schedule: 7 epochs of chips, 8 GPUs with 16 chips each, the rate divided by 10 at epoch 5.33.
+# The paper's schedule: 7 epochs, 8 GPUs with 16 chips each, a tenth of the rate from epoch 5.33.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=7, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

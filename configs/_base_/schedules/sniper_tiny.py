@@ -1,4 +1,4 @@
-# For tiny models trained from scratch on a CPU: few epochs of chips, one cycle of the learning rate.
+# For tiny models trained from scratch on a CPU: few epochs, one cycle of the learning rate.
 max_epochs = 8
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)

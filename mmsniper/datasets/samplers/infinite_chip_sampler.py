@@ -10,10 +10,11 @@ from mmengine.dataset import InfiniteSampler
 
 @DATA_SAMPLERS.register_module()
 class InfiniteChipSampler(InfiniteSampler):
-    """``InfiniteSampler`` whose every further pass through a ``ChipDataset`` is a new epoch of chips.
+    """``InfiniteSampler`` with which every pass through a ``ChipDataset`` is a new epoch of chips.
 
-    The indices of pass e are those of pass 0 plus e times the dataset's length, which ``ChipDataset``
-    understands as chips of epoch e. So it does not matter how far workers have fetched ahead.
+    The indices of pass e are those of pass 0 plus e times the dataset's length, which
+    ``ChipDataset`` understands as chips of epoch e. So it does not matter how far workers have
+    fetched ahead.
     """
 
     def _infinite_indices(self) -> Iterator[int]:

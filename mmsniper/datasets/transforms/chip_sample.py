@@ -22,8 +22,8 @@ class ChipSample(BaseTransform):
 
     The chip is ``results['chip']``, which :class:`mmsniper.datasets.ChipDataset` sets. Without that
     wrapper, in a plain pipeline, the transform generates the positive chips of the image itself and
-    takes one of them at random (a random position at a random level where there is none); it then needs
-    ``levels`` and ``valid_ranges``.
+    takes one of them at random (a random position at a random level where there is none); it then
+    needs ``levels`` and ``valid_ranges``.
 
     Instances whose visible share is below ``min_visible`` become ignored, those that are wholly
     outside are removed, and the others are clipped to the chip (arXiv:1805.09300, section 3.2).
@@ -36,8 +36,8 @@ class ChipSample(BaseTransform):
 
     Added keys:
 
-    - gt_box_sizes (np.ndarray): sqrt(w*h) of each box before the crop, clipped to the image, in pixels
-      of the original image, shape (n,), float32.
+    - gt_box_sizes (np.ndarray): sqrt(w*h) of each box before the crop, clipped to the image, in
+      pixels of the original image, shape (n,), float32.
     - image_shape (tuple[int, int]): height and width of the original image.
     - chip, chip_level, chip_scale, valid_range, if ``ChipDataset`` has not set them.
 
@@ -47,11 +47,12 @@ class ChipSample(BaseTransform):
         levels (Sequence, optional): Pyramid levels, needed without ``ChipDataset`` only.
         valid_ranges (Sequence, optional): The valid range of each level, likewise.
         chip_size (int): Side of a chip in pixels of its level, likewise. Defaults to 512.
-        stride (int): Distance of candidate chips in pixels of their level, likewise. Defaults to 32.
+        stride (int): Distance of candidate chips in pixels of their level, likewise. Defaults to
+            32.
 
     Raises:
-        InputError: The image's size is not what the annotations say, the chip is not inside the image,
-            or there is neither a chip nor levels.
+        InputError: The image's size is not what the annotations say, the chip is not inside the
+            image, or there is neither a chip nor levels.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ def check_image_size(results: dict) -> None:
 
 
 def _crop_proposals(results: dict, window: np.ndarray) -> None:
-    """Crop the proposals, an array of shape (n, 4) or boxes of MMDetection, and drop those outside."""
+    """Crop the proposals, an (n, 4) array or boxes of MMDetection, and drop those outside."""
     proposals = results['proposals']
     left, top, right, bottom = (int(value) for value in window)
     if isinstance(proposals, np.ndarray):

@@ -1,4 +1,4 @@
-"""Selecting some of an image's instances in every array of ``results`` that is aligned with them."""
+"""Selecting some of an image's instances in every array that is aligned with them."""
 
 from __future__ import annotations
 

@@ -19,13 +19,14 @@ class BrokenImageError(InputError):
 class LoadIntactImage(LoadImageFromFile):
     """Load an image like ``LoadImageFromFile``, but never half of one.
 
-    Decoders return a JPEG or PNG that was cut short with its lower part grey, and say nothing that a
-    program could notice. A chip from there would teach the detector that its objects look grey. This
-    transform looks for the end marker of these two formats, and every error names the file.
+    Decoders return a JPEG or PNG that was cut short with its lower part grey, and say nothing that
+    a program could notice. A chip from there would teach the detector that its objects look grey.
+    This transform looks for the end marker of these two formats, and every error names the file.
 
     Args:
-        **kwargs: Those of :class:`mmcv.transforms.LoadImageFromFile`, except ``ignore_empty``: to go on
-            without broken images, use ``ChipDataset(skip_broken_images=True)``, which counts them.
+        **kwargs: Those of :class:`mmcv.transforms.LoadImageFromFile`, except ``ignore_empty``: to
+            go on without broken images, use ``ChipDataset(skip_broken_images=True)``, which counts
+            them.
 
     Raises:
         BrokenImageError: The file is missing, cut short, or cannot be decoded.

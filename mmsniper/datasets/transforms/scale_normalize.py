@@ -26,21 +26,21 @@ class ScaleNormalize(BaseTransform):
     images, it picks a level at random and is the SNIP method (arXiv:1711.08189); it then needs
     ``levels`` and ``valid_ranges``.
 
-    An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original image,
-    lies in ``[lo, hi)``. What happens to the others is up to ``mode``:
+    An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
+    image, lies in ``[lo, hi)``. What happens to the others is up to ``mode``:
 
-    - ``'ignore'``: ``gt_ignore_flags`` is set. Needs an assigner that honours ignored instances, such
-      as :class:`mmsniper.models.IgnoreAwareAssigner`.
-    - ``'erase'``: every ignored object's pixels, crowds and cut objects included, are filled with the
-      mean, and it is removed. Pixels of valid boxes are spared. For heads that cannot ignore.
-    - ``'drop'``: out-of-range objects are removed and their pixels stay, so they count as background.
+    - ``'ignore'``: ``gt_ignore_flags`` is set. Needs an assigner that honours ignored instances,
+      such as :class:`mmsniper.models.IgnoreAwareAssigner`.
+    - ``'erase'``: every ignored object's pixels, crowds and cut objects included, are filled with
+      the mean, and it is removed. Pixels of valid boxes are spared. For heads that cannot ignore.
+    - ``'drop'``: out-of-range objects are removed and their pixels stay: background.
 
     Args:
         levels (Sequence, optional): Pyramid levels, fine to coarse, needed without a chip only.
         valid_ranges (Sequence, optional): The valid range of each level, likewise.
         mode (str): One of the above. Defaults to 'ignore'.
-        fill_value (Sequence[float]): What 'erase' fills with, a value per channel in the order of the
-            loaded image. Defaults to the ImageNet mean in BGR order.
+        fill_value (Sequence[float]): What 'erase' fills with, a value per channel in the order of
+            the loaded image. Defaults to the ImageNet mean in BGR order.
         resize_type (str): The transform that resizes. Defaults to 'Resize'.
         **resize_kwargs: Further arguments of it, such as ``interpolation`` and ``backend``.
     """
@@ -133,8 +133,8 @@ def erase(
 
     Args:
         image (np.ndarray): Shape (h, w) or (h, w, channels).
-        boxes (np.ndarray): What to fill, xyxy in pixels of ``image``, shape (n, 4). Every pixel that a
-            box touches is filled.
+        boxes (np.ndarray): What to fill, xyxy in pixels of ``image``, shape (n, 4). Every pixel
+            that a box touches is filled.
         spared (np.ndarray): Boxes whose pixels stay, likewise, shape (m, 4).
         fill_value (Sequence[float]): A value per channel.
 
@@ -159,10 +159,13 @@ def erase(
 
 
 def _covered(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The pixels that any of the boxes touches, shape ``shape``, bool: sums over a field of corners."""
+    """The pixels that any of the boxes touches, shape ``shape``, bool."""
     height, width = shape
-    left, top = (np.floor(boxes[:, i]).clip(0, n).astype(int) for i, n in ((0, width), (1, height)))
-    right, bottom = (np.ceil(boxes[:, i]).clip(0, n).astype(int) for i, n in ((2, width), (3, height)))
+    left, right = np.floor(boxes[:, 0]), np.ceil(boxes[:, 2])
+    top, bottom = np.floor(boxes[:, 1]), np.ceil(boxes[:, 3])
+    left, right = (side.clip(0, width).astype(int) for side in (left, right))
+    top, bottom = (side.clip(0, height).astype(int) for side in (top, bottom))
+    # Sums over a field of corners, so that no box is filled pixel by pixel.
     field = np.zeros((height + 1, width + 1), np.int32)
     for rows, columns, sign in (
         (top, left, 1),
