@@ -22,6 +22,7 @@ setup: $(STAMP)
 
 # Each step is safe to repeat, so that a setup that stopped goes on where it was.
 $(STAMP): requirements.txt setup.cfg pyproject.toml
+	@rm -f $(STAMP)
 	@echo 'setup 1/5: virtual environment $(VENV)'
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo 'setup 2/5: PyTorch, MMDetection and tools (some minutes where they have to be downloaded)'
@@ -29,7 +30,7 @@ $(STAMP): requirements.txt setup.cfg pyproject.toml
 	@echo 'setup 3/5: mmcv with compiled operations (about 10 minutes where it has to be compiled)'
 	@$(PY) -c 'import mmcv.ops' 2>/dev/null || { \
 	  start=$$(date +%s); \
-	  (while sleep 30; do echo "  still building mmcv, $$(( $$(date +%s) - start )) seconds so far"; done) & \
+	  (while sleep 30 >/dev/null 2>&1; do echo "  still building mmcv, $$(( $$(date +%s) - start )) seconds so far"; done) & \
 	  alive=$$!; trap "kill $$alive" EXIT; \
 	  MMCV_WITH_OPS=1 $(PIP) --no-build-isolation --no-deps --force-reinstall '$(MMCV)'; }
 	@$(PY) -c 'import mmcv.ops' || { \

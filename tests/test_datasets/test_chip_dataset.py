@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from coco_files import LEVELS, PIPELINE, write_coco
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
@@ -11,8 +12,6 @@ from torch.utils.data import DataLoader
 
 from mmsniper import InputError
 from mmsniper.datasets import BrokenImageError, ChipDataset
-
-from .coco_files import LEVELS, PIPELINE, write_coco
 
 SIZES = [(150, 200), (128, 96), (100, 100)]
 BOXES = [

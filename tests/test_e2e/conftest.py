@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from coco_files import write_coco
 from mmengine.config import Config
 
 from mmsniper import config_path
-from tests.test_datasets.coco_files import write_coco
 
 LEVELS = [1.0, 0.5]
 RANGES = [(-1, 40), (30, -1)]
@@ -32,8 +32,9 @@ def tiny_config(tmp_path):
     config = Config.fromfile(config_path('demo/atss_r18-tiny_fpn_sniper-16e_shapes.py'))
     config.work_dir = str(tmp_path / 'work')
     config.model.backbone.base_channels = 4
-    config.model.neck.update(in_channels=[4, 8, 16, 32], out_channels=8)
+    config.model.neck.update(in_channels=[4, 8, 16, 32], out_channels=8, num_outs=3)
     config.model.bbox_head.update(in_channels=8, feat_channels=8, num_classes=2)
+    config.model.bbox_head.anchor_generator.strides = [8, 16, 32]
     config.model.test_cfg.update(score_thr=0.0, max_per_img=30)
     config.train_cfg.update(max_epochs=3, val_interval=10)
     config.param_scheduler = None
@@ -43,10 +44,13 @@ def tiny_config(tmp_path):
         loader.dataset.update(levels=LEVELS, valid_ranges=RANGES)
     config.train_dataloader.update(batch_size=2, num_workers=1, persistent_workers=True)
     config.train_dataloader.dataset.update(chip_size=64, stride=16)
-    config.train_dataloader.dataset.pipeline[-1].meta_keys = ('img_id', 'chip', 'chip_level')
+    config.train_dataloader.dataset.pipeline[-1].meta_keys = (
+        *('img_id', 'img_shape', 'scale_factor'),
+        *('chip', 'chip_level'),
+    )
     for evaluator in (config.val_evaluator, config.test_evaluator):
         evaluator.ann_file = str(tmp_path / 'annotations.json')
     config.custom_hooks.append(dict(type='Recorder'))
-    config.custom_imports.imports.append('tests.test_e2e.recorder')
+    config.custom_imports.imports.append('chip_recorder')
     config.randomness = dict(seed=0)
     return config

@@ -5,10 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
+from command_line import TOOLS, run
 from mmengine.config import Config
 from mmengine.runner import Runner
-
-from tests.test_e2e.test_training import TOOLS, run
 
 PLAIN_PIPELINE = [
     dict(type='LoadImageFromFile'),

@@ -3,12 +3,12 @@
 from collections import Counter
 
 import pytest
+from chip_recorder import recorded
+from command_line import TOOLS, run
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmsniper.datasets import ChipDataset
-from tests.test_e2e.recorder import recorded
-from tests.test_tools.test_train_test import TOOLS, run
 
 
 def train(config, **changes) -> dict[int, list[tuple]]:

@@ -12,7 +12,8 @@ from mmsniper.utils import cpu
 CONFIG = """
 find_unused_parameters = True
 optim_wrapper = dict(
-    type='AmpOptimWrapper', loss_scale='dynamic', optimizer=dict(type='SGD', lr=0.1))
+    type='AmpOptimWrapper', loss_scale='dynamic',
+    optimizer=dict(type='SGD', lr=0.1))
 """
 
 

@@ -179,8 +179,8 @@ def check_image_size(results: dict) -> None:
     if (height, width) == expected:
         return
     hint = (
-        "it may carry an EXIF rotation, which LoadIntactImage(color_type='color_ignore_orientation') "
-        'leaves out'
+        'it may carry an EXIF rotation, which '
+        "LoadIntactImage(color_type='color_ignore_orientation') leaves out"
         if (width, height) == expected
         else 'correct the annotation or the file'
     )

@@ -41,8 +41,10 @@ def drawn(box, masks='polygon'):
 
 
 def found(image):
-    """The box of the bright part of an image: edges where the grey value is half, by
-    interpolation.""" bright = image[:, :, 0].astype(float) / 255 box = [] for axis in (0, 1):
+    """The box of the bright part of an image, with edges where the grey value is half."""
+    bright = image[:, :, 0].astype(float) / 255
+    box = []
+    for axis in (0, 1):
         profile = bright.max(axis=axis)
         first, last = np.flatnonzero(profile >= 0.5)[[0, -1]]
         low, high = float(first), float(last + 1)
