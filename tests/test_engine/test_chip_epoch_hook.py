@@ -1,0 +1,71 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from coco_files import LEVELS, PIPELINE, write_coco
+from mmdet.registry import DATASETS
+
+from mmsniper.datasets import ChipDataset
+from mmsniper.engine import ChipEpochHook
+
+
+class Log:
+    def __init__(self):
+        self.lines = []
+
+    def info(self, line):
+        self.lines.append(line)
+
+    warning = info
+
+
+def runner_of(dataset, epoch):
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    return SimpleNamespace(train_loop=loop, epoch=epoch, logger=Log())
+
+
+@pytest.fixture
+def chips(tmp_path):
+    boxes = [[(10, 10, 20, 20), (120, 90, 30, 30), (30, 30, 100, 100)]]
+    inner = write_coco(tmp_path, [(150, 200)], boxes)
+    return dict(type='ChipDataset', dataset=inner, pipeline=PIPELINE, **LEVELS)
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda chips: chips,
+        lambda chips: dict(type='RepeatDataset', dataset=chips, times=2),
+        lambda chips: dict(
+            type='ConcatDataset', datasets=[dict(type='RepeatDataset', dataset=chips, times=2)]
+        ),
+        lambda chips: dict(type='MultiImageMixDataset', dataset=chips, pipeline=[]),
+    ],
+)
+def test_chip_datasets_are_found_and_told_the_epoch(chips, wrap):
+    dataset = DATASETS.build(wrap(chips))
+    runner = runner_of(dataset, epoch=4)
+    ChipEpochHook().before_train_epoch(runner)
+    inner = dataset
+    while not isinstance(inner, ChipDataset):
+        inner = getattr(inner, 'dataset', None) or inner.datasets[0]
+    assert inner.epoch == 4
+    per_level = np.bincount(inner.table.level, minlength=2).tolist()
+    assert runner.logger.lines == [f'ChipDataset: chips of epoch 5, fine to coarse: {per_level}']
+
+
+def test_other_datasets_are_left_alone(chips):
+    runner = runner_of(DATASETS.build(dict(chips['dataset'], pipeline=[])), epoch=4)
+    ChipEpochHook().before_train_epoch(runner)
+    ChipEpochHook().after_train_epoch(runner)
+    assert runner.logger.lines == []
+
+
+def test_skipped_images_are_counted_in_the_log(chips, tmp_path):
+    dataset = DATASETS.build(dict(chips, skip_broken_images=True, max_refetch=2))
+    (tmp_path / '0.png').unlink()
+    with pytest.raises(ValueError, match='gave nothing'):
+        dataset[0]
+    runner = runner_of(dataset, epoch=0)
+    ChipEpochHook().after_train_epoch(runner)
+    assert runner.logger.lines == ['ChipDataset: skipped 3 chips of broken images so far']
