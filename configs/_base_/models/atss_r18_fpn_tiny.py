@@ -38,7 +38,7 @@ model = dict(
         anchor_generator=dict(
             type='AnchorGenerator',
             ratios=[1.0],
-            octave_base_scale=2,
+            octave_base_scale=4,
             scales_per_octave=1,
             strides=[8, 16, 32, 64],
         ),
