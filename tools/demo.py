@@ -15,7 +15,7 @@ from pathlib import Path
 from mmsniper import InputError, config_path
 from mmsniper.utils import run_script
 
-CONFIG = 'demo/atss_r18-tiny_fpn_sniper-16e_shapes.py'
+CONFIG = 'demo/atss_r18-tiny_fpn_sniper-8e_shapes.py'
 TOOLS = Path(__file__).resolve().parent
 
 # What a person wants to see of the log of a training or test; the log file has all of it.
@@ -36,7 +36,11 @@ def main() -> None:
     data, chips, detections = work_dir / 'data', work_dir / 'chips', work_dir / 'detections'
     options = ['--cfg-options', *data_options(data)]
 
-    run('Drawing a data set', work_dir, 'dataset_converters/draw_shapes.py', '--out-dir', data)
+    run(
+        'Drawing a data set',
+        work_dir,
+        *('dataset_converters/draw_shapes.py', '--out-dir', data, '--train', 450),
+    )
     run(
         'Drawing the chips of some images',
         work_dir,
@@ -80,7 +84,13 @@ def run(title: str, work_dir: Path, script: str, *arguments) -> None:
     print(f'\n--- {title}:\n$ python {os.path.relpath(TOOLS / script)}', *command[2:], flush=True)
     log_path = work_dir / f'{Path(script).stem}.log'
     # Two threads for layers this small lose more time waiting for each other than they save.
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
+    environment = {
+        **os.environ,
+        'OMP_NUM_THREADS': '1',
+        'PYTHONUNBUFFERED': '1',
+        # What mmengine and mmcv, not this project, import.
+        'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated as an API',
+    }
     filtered = script in ('train.py', 'test.py')
     lines = []
     with open(log_path, 'w', encoding='utf-8') as log:

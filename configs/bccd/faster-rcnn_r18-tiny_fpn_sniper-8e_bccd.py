@@ -43,3 +43,5 @@ test_dataloader = val_dataloader
 
 val_evaluator = dict(ann_file=data_root + 'annotations/val.json')
 test_evaluator = val_evaluator
+
+randomness = dict(seed=0)

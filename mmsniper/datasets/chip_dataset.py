@@ -17,6 +17,7 @@ from mmsniper.errors import InputError
 
 from .annotation_file import check_annotation_files
 from .box_table import count_boxes_dropped_by_coco, read_boxes
+from .nesting import nested_datasets
 from .transforms import BrokenImageError
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
@@ -332,14 +333,10 @@ class ChipDataset:
 
 def _without_pipeline(dataset):
     """The dataset, after making sure that it has no transforms, which ChipDataset would not run."""
-    inner = [dataset]
-    while inner:
-        current = inner.pop()
-        if getattr(getattr(current, 'pipeline', None), 'transforms', None):
+    for inner in nested_datasets(dataset):
+        if getattr(getattr(inner, 'pipeline', None), 'transforms', None):
             raise InputError(
-                f'the {type(current).__name__} inside ChipDataset has a pipeline of its own, '
+                f'the {type(inner).__name__} inside ChipDataset has a pipeline of its own, '
                 "which would never run; move its transforms into ChipDataset's pipeline"
             )
-        inner += [d for d in (getattr(current, 'dataset', None),) if d is not None]
-        inner += getattr(current, 'datasets', [])
     return dataset

@@ -7,6 +7,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 
 from mmsniper.datasets import ChipDataset
+from mmsniper.datasets.nesting import nested_datasets
 
 
 @HOOKS.register_module()
@@ -23,7 +24,7 @@ class ChipEpochHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         """Set the epoch of every ChipDataset below the train loop's dataset."""
-        for dataset in chip_datasets(runner.train_loop.dataloader.dataset):
+        for dataset in _chip_datasets(runner):
             dataset.set_epoch(runner.epoch)
             per_level = np.bincount(dataset.table.level, minlength=dataset.pyramid.num_levels)
             runner.logger.info(
@@ -33,7 +34,7 @@ class ChipEpochHook(Hook):
 
     def after_train_epoch(self, runner) -> None:
         """Log how many broken images the epochs so far have skipped."""
-        for dataset in chip_datasets(runner.train_loop.dataloader.dataset):
+        for dataset in _chip_datasets(runner):
             if dataset.num_broken_images_skipped:
                 runner.logger.warning(
                     f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of '
@@ -41,9 +42,6 @@ class ChipEpochHook(Hook):
                 )
 
 
-def chip_datasets(dataset) -> list[ChipDataset]:
-    """The ChipDatasets among a dataset and those that it wraps."""
-    if isinstance(dataset, ChipDataset):
-        return [dataset]
-    inner = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
-    return [found for d in inner if d is not None for found in chip_datasets(d)]
+def _chip_datasets(runner) -> list[ChipDataset]:
+    nested = nested_datasets(runner.train_loop.dataloader.dataset)
+    return [dataset for dataset in nested if isinstance(dataset, ChipDataset)]

@@ -29,7 +29,7 @@ def tiny_config(tmp_path):
     data = write_coco(tmp_path, sizes, boxes)
     data = {key: data[key] for key in ('data_root', 'ann_file', 'data_prefix', 'metainfo')}
 
-    config = Config.fromfile(config_path('demo/atss_r18-tiny_fpn_sniper-16e_shapes.py'))
+    config = Config.fromfile(config_path('demo/atss_r18-tiny_fpn_sniper-8e_shapes.py'))
     config.work_dir = str(tmp_path / 'work')
     config.model.backbone.base_channels = 4
     config.model.neck.update(in_channels=[4, 8, 16, 32], out_channels=8, num_outs=3)

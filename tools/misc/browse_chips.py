@@ -21,6 +21,7 @@ from mmengine.runner import set_random_seed
 from tqdm import tqdm
 
 from mmsniper.datasets import ChipDataset
+from mmsniper.datasets.nesting import nested_datasets
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.visualization import contact_sheet, draw_chips
@@ -28,22 +29,12 @@ from mmsniper.visualization import contact_sheet, draw_chips
 TILES_PER_PAGE = 16
 
 
-def find_chip_dataset(dataset) -> ChipDataset | None:
-    """The first ``ChipDataset`` that ``dataset`` is or wraps, or None."""
-    if isinstance(dataset, ChipDataset):
-        return dataset
-    wrapped = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
-    found = (find_chip_dataset(inner) for inner in wrapped if inner is not None)
-    return next((inner for inner in found if inner is not None), None)
-
-
 def build_dataset(config: Path, options: dict | None) -> tuple:
     """Builds the training dataset of a config.
 
     Returns:
         tuple: the dataset whose items the detector gets, and the ``ChipDataset`` in it. Items of
-            the two have the
-        same indices.
+        the two have the same indices.
 
     Raises:
         InputError: the config trains on no chips.
@@ -54,7 +45,7 @@ def build_dataset(config: Path, options: dict | None) -> tuple:
     if 'dataset' not in cfg.get('train_dataloader', {}):
         raise InputError(f'{config} has no train_dataloader.dataset: name a config that trains')
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    chips = find_chip_dataset(dataset)
+    chips = next((d for d in nested_datasets(dataset) if isinstance(d, ChipDataset)), None)
     if chips is None:
         raise InputError(
             f'train_dataloader.dataset of {config} is a {type(dataset).__name__} without a '

@@ -1,0 +1,20 @@
+"""Datasets inside of datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def nested_datasets(dataset) -> Iterator:
+    """A dataset and all that it wraps, at any depth, from the outside in.
+
+    Args:
+        dataset: A dataset or a wrapper, such as ``ConcatDataset`` or ``MultiImageMixDataset``.
+
+    Yields:
+        The datasets.
+    """
+    yield dataset
+    for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
+        if inner is not None:
+            yield from nested_datasets(inner)
