@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -254,6 +254,10 @@ class ChipDataset:
         if not self._fully_initialized:
             self.full_init()
         return self._length
+
+    def __iter__(self) -> Iterator[dict]:
+        """All items once: indices beyond the length are valid too, so Python could not know."""
+        return (self[index] for index in range(len(self)))
 
     def _locate(self, index: int) -> tuple[ChipTable, int]:
         length = len(self)

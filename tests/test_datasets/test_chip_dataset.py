@@ -104,6 +104,11 @@ def test_an_index_beyond_the_length_is_of_a_later_epoch(inner):
     assert np.array_equal(beyond, dataset.table.boxes)
 
 
+def test_iterating_ends(inner):
+    dataset = ChipDataset(inner, PIPELINE, **LEVELS)
+    assert len(list(dataset)) == len(dataset)
+
+
 def test_running_workers_see_the_new_epoch(inner):
     dataset = ChipDataset(inner, PIPELINE, **LEVELS)
     loader = DataLoader(
