@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 from mmsniper import InputError, config_path
@@ -19,7 +20,7 @@ CONFIG = 'demo/atss_r18-tiny_fpn_sniper-8e_shapes.py'
 TOOLS = Path(__file__).resolve().parent
 
 # What a person wants to see of the log of a training or test; the log file has all of it.
-SHOWN = ('Epoch(', 'ChipDataset', 'Average Precision', 'Average Recall', 'Merged', 'WARNING')
+SHOWN = ('Epoch(', 'ChipDataset: ', 'Average Precision', 'Average Recall', 'Merged', 'Error')
 
 
 def main() -> None:
@@ -79,32 +80,38 @@ SPLITS = ('train', 'val', 'test')
 
 
 def run(title: str, work_dir: Path, script: str, *arguments) -> None:
-    """Run one of the tools, showing the interesting part of its output and logging all of it."""
+    """Run one of the tools; of a training or test show what is interesting and log all of it."""
     command = [sys.executable, str(TOOLS / script), *map(str, arguments)]
     print(f'\n--- {title}:\n$ python {os.path.relpath(TOOLS / script)}', *command[2:], flush=True)
-    log_path = work_dir / f'{Path(script).stem}.log'
-    # Two threads for layers this small lose more time waiting for each other than they save.
     environment = {
         **os.environ,
+        # Two threads for layers this small lose more time waiting for each other than they save.
         'OMP_NUM_THREADS': '1',
         'PYTHONUNBUFFERED': '1',
         # What mmengine and mmcv, not this project, import.
         'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated as an API',
     }
-    filtered = script in ('train.py', 'test.py')
-    lines = []
+    if script in ('train.py', 'test.py'):
+        run_logged(command, environment, work_dir / f'{Path(script).stem}.log')
+    elif subprocess.run(command, env=environment).returncode:
+        raise InputError(f'{script} failed, see above')
+
+
+def run_logged(command: list[str], environment: dict[str, str], log_path: Path) -> None:
+    """Run a command, showing the lines of its output that hold a part of ``SHOWN``."""
+    last_lines = deque(maxlen=15)
     with open(log_path, 'w', encoding='utf-8') as log:
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         for line in process.stdout:
             log.write(line)
-            lines.append(line)
-            if not filtered or any(part in line for part in SHOWN):
+            last_lines.append(line)
+            if any(part in line for part in SHOWN):
                 print(line, end='', flush=True)
     if process.wait():
-        print(''.join(lines[-15:]), end='', file=sys.stderr)
-        raise InputError(f'{script} failed with status {process.returncode}; see {log_path}')
+        print(''.join(last_lines), end='', file=sys.stderr)
+        raise InputError(f'{command[1]} failed with status {process.returncode}; see {log_path}')
 
 
 if __name__ == '__main__':
