@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,11 +13,12 @@ from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from torch.utils.data import get_worker_info
 
-from mmsniper.chips import ChipTable, Pyramid, in_valid_range, positive_chips, pyramid_views
+from mmsniper.chips import ChipTable, Pyramid, in_valid_range, pyramid_views
 from mmsniper.errors import InputError
 
 from .annotation_file import check_annotation_files
 from .box_table import count_boxes_dropped_by_coco, read_boxes
+from .epoch_chips import EpochChips
 from .nesting import nested_datasets
 from .transforms import BrokenImageError
 
@@ -113,71 +115,55 @@ class ChipDataset:
         )
         self._dropped_by_coco = 0
         self._inner_config = dataset if isinstance(dataset, dict) else {}
-        self.dataset = self._build_inner(dataset)
+        if isinstance(dataset, dict):
+            with self._reading_annotations():
+                dataset = DATASETS.build(dataset)
+        self.dataset = _without_pipeline(dataset)
         # Shared, so that workers which outlive an epoch see the next one.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         # A count per worker, so that none is lost where two count at once.
         self._num_broken = torch.zeros(MAX_WORKERS, dtype=torch.int64).share_memory_()
-        self._tables: dict[int, ChipTable] = {}
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
 
-    def _build_inner(self, dataset):
-        if not isinstance(dataset, dict):
-            return _without_pipeline(dataset)
+    @contextmanager
+    def _reading_annotations(self) -> Iterator[None]:
+        """Count what is dropped while datasets read their files, and say what is wrong with one."""
         try:
             with count_boxes_dropped_by_coco() as dropped:
-                inner = DATASETS.build(dataset)
-                inner.full_init()
+                yield
         except InputError:
             raise
         except Exception:
-            check_annotation_files(dataset)
+            check_annotation_files(self._inner_config)
             raise
-        self._dropped_by_coco = sum(dropped)
-        return _without_pipeline(inner)
+        self._dropped_by_coco += sum(dropped)
 
     def full_init(self) -> None:
         """Read the annotations and choose the chips of epoch 0, unless that is done."""
         if self._fully_initialized:
             return
-        self.dataset.full_init()
+        with self._reading_annotations():
+            self.dataset.full_init()
         if len(self.dataset) == 0:
             raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
         self.boxes = read_boxes(self.dataset)
-        scales = self.pyramid.scale_factors(self.boxes.heights, self.boxes.widths)
-        self._scales = scales
+        sizes = self.boxes.heights, self.boxes.widths
+        self._scales = self.pyramid.scale_factors(*sizes)
         if self.test_mode:
-            table = pyramid_views(
-                self.boxes.heights,
-                self.boxes.widths,
-                self.pyramid,
-                self.tile_size,
-                self.tile_overlap,
-            )
-            self.view_starts = np.searchsorted(table.image, np.arange(self.num_images + 1))
+            views = pyramid_views(*sizes, self.pyramid, self.tile_size, self.tile_overlap)
+            self.view_starts = np.searchsorted(views.image, np.arange(self.num_images + 1))
+            self._views = views
         else:
-            table = self._generate(0)
-        self._length = len(table)
-        self._tables = {0: table}
+            self._chips = EpochChips(
+                self.boxes, self.pyramid, self.chip_size, self.stride, self.seed
+            )
         self._fully_initialized = True
-        self._log_summary(table)
+        self._log_summary()
 
-    def _generate(self, epoch: int) -> ChipTable:
-        seed = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
-        return positive_chips(
-            self.boxes.boxes,
-            self.boxes.image_starts,
-            self.boxes.heights,
-            self.boxes.widths,
-            self.pyramid,
-            self.chip_size,
-            self.stride,
-            int(seed >> np.uint64(1)),
-        )
-
-    def _log_summary(self, table: ChipTable) -> None:
+    def _log_summary(self) -> None:
+        table = self.table
         logger = MMLogger.get_current_instance()
         dropped = dict(self.boxes.dropped)
         if self._dropped_by_coco:
@@ -232,28 +218,18 @@ class ChipDataset:
     @property
     def table(self) -> ChipTable:
         """The chips or views given out now: a row per item."""
-        return self._table_of(self.epoch)
+        self.full_init()
+        return self._views if self.test_mode else self._chips.table(self.epoch)
 
-    def _table_of(self, epoch: int) -> ChipTable:
-        if epoch not in self._tables:
-            chips = self._generate(epoch)
-            # Workers that prefetch across an epoch's end go back and forth between two epochs.
-            self._tables = {
-                kept: table for kept, table in self._tables.items() if abs(kept - epoch) <= 1
-            }
-            self._tables[epoch] = self._fit_to_length(chips, epoch)
-        return self._tables[epoch]
-
-    def _fit_to_length(self, chips: ChipTable, epoch: int) -> ChipTable:
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(chips))
-        rows = np.sort(np.resize(order, self._length))
-        return ChipTable(image=chips.image[rows], level=chips.level[rows], boxes=chips.boxes[rows])
+    @property
+    def num_generated(self) -> int:
+        """How many chips this epoch would have if its length were not that of epoch 0."""
+        return self._chips.num_generated(self.epoch)
 
     def __len__(self) -> int:
         """Number of chips of epoch 0, or of views."""
-        if not self._fully_initialized:
-            self.full_init()
-        return self._length
+        self.full_init()
+        return len(self._views if self.test_mode else self._chips)
 
     def __iter__(self) -> Iterator[dict]:
         """All items once: indices beyond the length are valid too, so Python could not know."""
@@ -266,7 +242,9 @@ class ChipDataset:
         later, row = divmod(index, length)
         if index < 0 or (later and self.test_mode):
             raise IndexError(f'index {index} is out of range for {length} items')
-        return self._table_of(self.epoch + later), row
+        if self.test_mode:
+            return self._views, row
+        return self._chips.table(self.epoch + later), row
 
     def get_data_info(self, index: int) -> dict:
         """What is known of a chip or view before its image is loaded.

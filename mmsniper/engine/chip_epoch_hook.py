@@ -28,8 +28,8 @@ class ChipEpochHook(Hook):
             dataset.set_epoch(runner.epoch)
             per_level = np.bincount(dataset.table.level, minlength=dataset.pyramid.num_levels)
             runner.logger.info(
-                f'ChipDataset: chips of epoch {runner.epoch + 1}, '
-                f'fine to coarse: {per_level.tolist()}'
+                f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} chips, of '
+                f'which training gets {len(dataset)}, fine to coarse: {per_level.tolist()}'
             )
 
     def after_train_epoch(self, runner) -> None:

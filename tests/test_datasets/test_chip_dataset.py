@@ -88,8 +88,9 @@ def test_epochs_are_a_function_of_seed_and_epoch(inner):
 def test_every_chip_of_an_epoch_is_given_out(inner):
     dataset = ChipDataset(inner, PIPELINE, **LEVELS)
     for epoch in range(1, 20):
-        generated = dataset._generate(epoch)
+        generated = dataset._chips.generate(epoch)
         dataset.set_epoch(epoch)
+        assert dataset.num_generated == len(generated)
         wanted = {tuple(row) for row in np.column_stack([generated.image, generated.boxes])}
         given = [tuple(row) for row in np.column_stack([dataset.table.image, dataset.table.boxes])]
         assert len(given) == len(dataset)
@@ -178,7 +179,8 @@ def test_views_of_whole_images(inner):
 
 
 def test_lazy_init_and_default_levels(inner):
-    dataset = ChipDataset(inner, PIPELINE, lazy_init=True)
+    dataset = ChipDataset(dict(inner, lazy_init=True), PIPELINE, lazy_init=True)
+    assert not dataset.dataset._fully_initialized
     assert len(dataset) == len(dataset.table)
     assert dataset.pyramid.levels == ((1400, 2000), (800, 1280), (-1, 512))
     test = ChipDataset(inner, PIPELINE, test_mode=True)
