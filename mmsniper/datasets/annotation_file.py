@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from mmdet.datasets import CocoDataset
 
 from mmsniper.errors import InputError
 
+from .nesting import nested_datasets
 
-def annotation_files(config: dict) -> Iterator[str]:
-    """The annotation files that a dataset config names, those of wrapped datasets included."""
+
+def annotation_files(config: dict) -> Iterator[tuple[str, dict]]:
+    """The annotation files that a dataset config and those inside it name, with their configs."""
     if config.get('ann_file'):
         path = config['ann_file']
         root = config.get('data_root') or ''
-        yield path if os.path.isabs(path) else os.path.join(root, path)
+        yield path if os.path.isabs(path) else os.path.join(root, path), config
     if isinstance(config.get('dataset'), dict):
         yield from annotation_files(config['dataset'])
     for inner in config.get('datasets', ()):
@@ -33,7 +37,7 @@ def check_annotation_files(config: dict) -> None:
     Raises:
         InputError: A file is missing, empty, no JSON, or without images (local files only).
     """
-    for path in annotation_files(config):
+    for path, owner in annotation_files(config):
         if '://' in path or os.path.isdir(path):
             continue
         if not os.path.exists(path):
@@ -43,10 +47,40 @@ def check_annotation_files(config: dict) -> None:
         if os.path.getsize(path) == 0:
             raise InputError(f'annotation file {path} is empty')
         if path.endswith('.json'):
-            _check_json(path)
+            _check_json(path, owner)
 
 
-def _check_json(path: str) -> None:
+def check_classes(dataset) -> None:
+    """Raise an InputError where a class of a CocoDataset is not in its annotation file.
+
+    MMDetection skips such a class and numbers the others anew, so that the labels of training and
+    test silently differ.
+
+    Args:
+        dataset: A dataset or wrapper, after ``full_init``.
+
+    Raises:
+        InputError: A class is not among the categories.
+    """
+    for inner in nested_datasets(dataset):
+        if isinstance(inner, CocoDataset):
+            classes = inner.metainfo['classes']
+            if len(inner.cat_ids) < len(classes):
+                _check_categories(inner.ann_file, classes)
+
+
+def _check_categories(path: str, classes: Sequence[str]) -> None:
+    with open(path, encoding='utf-8') as file:
+        names = [category['name'] for category in json.load(file)['categories']]
+    unknown = [name for name in classes if name not in names]
+    if unknown:
+        raise InputError(
+            f"class {unknown[0]!r} of metainfo['classes'] is not among the categories of {path}: "
+            f'{", ".join(names[:20])}{", ..." if len(names) > 20 else ""}'
+        )
+
+
+def _check_json(path: str, config: dict) -> None:
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
@@ -63,3 +97,7 @@ def _check_json(path: str) -> None:
         )
     if not content['images']:
         raise InputError(f'annotation file {path} lists no images')
+    if not content['annotations']:
+        raise InputError(f'annotation file {path} lists no annotations')
+    if (config.get('metainfo') or {}).get('classes'):
+        _check_categories(path, config['metainfo']['classes'])

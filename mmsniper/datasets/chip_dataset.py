@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 from mmsniper.chips import ChipTable, Pyramid, in_valid_range, pyramid_views
 from mmsniper.errors import InputError
 
-from .annotation_file import check_annotation_files
+from .annotation_file import check_annotation_files, check_classes
 from .box_table import count_boxes_dropped_by_coco, read_boxes
 from .epoch_chips import EpochChips
 from .nesting import nested_datasets
@@ -48,6 +48,10 @@ class ChipDataset:
     Items carry ``chip`` (xyxy in pixels of the original image, float32), ``chip_level``,
     ``chip_scale`` (the level's scale factor), ``valid_range``, and in test mode ``view`` and
     ``num_views``. The transforms ``ChipSample`` and ``ScaleNormalize`` make use of them.
+
+    Wrappers that choose images by their content, such as ``ClassBalancedDataset``, belong inside:
+    outside, they would go on with what they read off the chips of epoch 0. A wrapper outside takes
+    this dataset as a config, not as an object.
 
     Args:
         dataset (dict or Dataset): The dataset of images, or any wrapper of such that answers
@@ -127,6 +131,12 @@ class ChipDataset:
         if not lazy_init:
             self.full_init()
 
+    def __setstate__(self, state: dict) -> None:
+        """Restore a copy: Runner copies datasets that it is given, and copies share no memory."""
+        self.__dict__.update(state)
+        self._epoch.share_memory_()
+        self._num_broken.share_memory_()
+
     @contextmanager
     def _reading_annotations(self) -> Iterator[None]:
         """Count what is dropped while datasets read their files, and say what is wrong with one."""
@@ -146,12 +156,14 @@ class ChipDataset:
             return
         with self._reading_annotations():
             self.dataset.full_init()
+        check_classes(self.dataset)
         if len(self.dataset) == 0:
             raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
         self.boxes = read_boxes(self.dataset)
         sizes = self.boxes.heights, self.boxes.widths
         self._scales = self.pyramid.scale_factors(*sizes)
         if self.test_mode:
+            self.views_are_merged = False  # until ChipMergeHook says so
             views = pyramid_views(*sizes, self.pyramid, self.tile_size, self.tile_overlap)
             self.view_starts = np.searchsorted(views.image, np.arange(self.num_images + 1))
             self._views = views

@@ -8,6 +8,8 @@ from mmsniper.chips import ChipTable, Pyramid, positive_chips
 
 from .box_table import BoxTable
 
+MAX_TABLES = 3
+
 
 class EpochChips:
     """Chips as a pure function of the seed and the epoch, in tables of one length.
@@ -62,13 +64,15 @@ class EpochChips:
     def table(self, epoch: int) -> ChipTable:
         """The chips of an epoch, exactly ``len(self)`` of them, ordered by image and level."""
         if epoch not in self._tables:
-            # Workers that fetch ahead across an epoch's end go back and forth between two epochs.
-            self._tables = {
-                kept: table for kept, table in self._tables.items() if abs(kept - epoch) <= 1
-            }
+            # Workers that fetch ahead across an epoch's end go back and forth between two epochs,
+            # and augmentations that mix images also ask for the first one.
+            while len(self._tables) >= MAX_TABLES:
+                self._tables.pop(next(iter(self._tables)))
             chips = self.generate(epoch)
             self._num_generated[epoch] = len(chips)
             self._tables[epoch] = self._fit_to_length(chips, epoch)
+        else:  # the one used last is the last to go
+            self._tables[epoch] = self._tables.pop(epoch)
         return self._tables[epoch]
 
     def _fit_to_length(self, chips: ChipTable, epoch: int) -> ChipTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from mmdet.registry import HOOKS
+from mmengine.dataset import ClassBalancedDataset
 from mmengine.hooks import Hook
 
 from mmsniper.datasets import ChipDataset
@@ -14,13 +15,23 @@ from mmsniper.datasets.nesting import nested_datasets
 class ChipEpochHook(Hook):
     """Tell the training's :class:`ChipDataset` which epoch it is, before its data loader starts.
 
-    The chips are a function of the epoch alone, so they are those that an uninterrupted training
-    would
-    have had after a resume as well. Iteration-based training with an endless sampler has no such
-    moment: there, use :class:`mmsniper.datasets.InfiniteChipSampler`.
+    The chips are a function of the epoch alone, so after a resume they are those of an
+    uninterrupted training. Iteration-based training with an endless sampler has no such moment:
+    there, use :class:`mmsniper.datasets.InfiniteChipSampler`.
     """
 
     priority = 'NORMAL'
+
+    def before_train(self, runner) -> None:
+        """Warn of wrappers that stay with the chips of epoch 0."""
+        for dataset in nested_datasets(runner.train_loop.dataloader.dataset):
+            if isinstance(dataset, ChipDataset):
+                break
+            if isinstance(dataset, ClassBalancedDataset):
+                runner.logger.warning(
+                    'ClassBalancedDataset around ChipDataset repeats chips by what epoch 0 had in '
+                    'their place: put it inside of ChipDataset'
+                )
 
     def before_train_epoch(self, runner) -> None:
         """Set the epoch of every ChipDataset below the train loop's dataset."""

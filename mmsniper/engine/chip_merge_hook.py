@@ -14,8 +14,11 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
+from ..datasets import ChipDataset
+from ..datasets.nesting import nested_datasets
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
+from ..evaluation.merging_evaluator import check_meta_keys
 
 
 @HOOKS.register_module()
@@ -54,6 +57,11 @@ class ChipMergeHook(Hook):
         MergingEvaluator(None, 0, **self.settings)  # a wrong setting shows now, not after training
         self._told = False
 
+    def before_train(self, runner: Runner) -> None:
+        """Says before a training what would stop the first validation after it."""
+        if runner.val_loop is not None:
+            self._has_views(runner.val_loop)
+
     def before_val_epoch(self, runner: Runner) -> None:
         """Puts the merging evaluator in front."""
         self._enter(runner, runner.val_loop)
@@ -72,18 +80,33 @@ class ChipMergeHook(Hook):
 
     def _enter(self, runner: Runner, loop: BaseLoop) -> None:
         _leave(loop)  # an epoch that an exception ended never came to its own end
-        view_starts = getattr(loop.dataloader.dataset, 'view_starts', None)
-        if view_starts is None:
-            self._tell(loop)
+        if not self._has_views(loop):
             return
-        _check_sampler(loop, view_starts)
+        dataset = loop.dataloader.dataset
+        dataset.views_are_merged = True
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         loop.evaluator = MergingEvaluator(
             loop.evaluator,
-            num_images=len(view_starts) - 1,
+            num_images=len(dataset.view_starts) - 1,
             unflip=not isinstance(model, BaseTTAModel),
             **self.settings,
         )
+
+    def _has_views(self, loop: BaseLoop) -> bool:
+        """Whether the loop's dataset gives views; what would make them unusable is an error."""
+        dataset = loop.dataloader.dataset
+        view_starts = getattr(dataset, 'view_starts', None)
+        if view_starts is not None:
+            _check_sampler(loop, view_starts)
+            _check_meta_keys(dataset)
+            return True
+        if any(isinstance(inner, ChipDataset) for inner in nested_datasets(dataset)):
+            raise InputError(
+                f'the {type(dataset).__name__} of {type(loop).__name__} gives chips that cannot '
+                'be merged: set test_mode=True, and put wrappers inside of ChipDataset'
+            )
+        self._tell(loop)
+        return False
 
     def _tell(self, loop: BaseLoop) -> None:
         if not self._told:
@@ -98,6 +121,13 @@ class ChipMergeHook(Hook):
 def _leave(loop: BaseLoop) -> None:
     if isinstance(loop.evaluator, MergingEvaluator):
         loop.evaluator = loop.evaluator.evaluator
+        loop.dataloader.dataset.views_are_merged = False
+
+
+def _check_meta_keys(dataset) -> None:
+    for transform in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
+        if hasattr(transform, 'meta_keys'):
+            check_meta_keys(transform.meta_keys)
 
 
 def _check_sampler(loop: BaseLoop, view_starts: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -216,13 +216,18 @@ class MergingEvaluator(Evaluator):
         return mapped[keep]
 
 
-def _check_sample(sample: DetDataSample) -> None:
-    missing = [key for key in REQUIRED_KEYS if key not in sample.metainfo]
+def check_meta_keys(keys: Iterable[str]) -> None:
+    """Raise an InputError unless all that merging needs to know of a view is among the keys."""
+    missing = set(REQUIRED_KEYS).difference(keys)
     if missing:
         raise InputError(
-            f'test samples lack the meta keys {", ".join(missing)}: add them to the meta_keys of '
-            'PackDetInputs in the test pipeline.'
+            f'test samples lack the meta keys {", ".join(sorted(missing))}: add them to the '
+            'meta_keys of PackDetInputs in the test pipeline.'
         )
+
+
+def _check_sample(sample: DetDataSample) -> None:
+    check_meta_keys(sample.metainfo)
     if 'pred_instances' not in sample:
         raise InputError(
             f'image {sample.metainfo["img_id"]} has no pred_instances to merge: use a detector '

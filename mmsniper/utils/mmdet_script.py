@@ -21,10 +21,15 @@ def run_mmdet_script(name: str) -> None:
         name: The name of the script without ``.py``.
 
     Raises:
-        InputError: The installed MMDetection does not ship its scripts.
+        InputError: The installed MMDetection does not ship its scripts, or ``--tta`` is asked for.
     """
     script = _load(name)
     arguments: Namespace = script.parse_args()
+    if getattr(arguments, 'tta', False):
+        raise InputError(
+            '--tta cannot be combined with chips, which are tested at several scales already: '
+            'leave it out'
+        )
     if not has_accelerator():
         fit_to_cpu(arguments)
     script.parse_args = lambda: arguments

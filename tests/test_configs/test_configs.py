@@ -38,7 +38,8 @@ def test_chips_in_training_and_views_in_testing(name):
     assert config.val_dataloader == config.test_dataloader
     assert config.val_evaluator == config.test_evaluator
     assert config.test_dataloader.sampler.type == 'ViewSampler'
-    assert [hook.type for hook in config.custom_hooks] == ['ChipEpochHook', 'ChipMergeHook']
+    hooks = [hook.type for hook in config.custom_hooks]
+    assert hooks == ['ChipEpochHook', 'ChipMergeHook', 'NumClassCheckHook']
     # Sizes of objects that are learnt are detected as well.
     for (low, high), (test_low, test_high) in zip(train.valid_ranges, test.valid_ranges):
         assert test_low <= low

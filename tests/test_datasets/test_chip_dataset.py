@@ -8,6 +8,7 @@ from coco_files import LEVELS, PIPELINE, write_coco
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsniper import InputError
@@ -121,6 +122,21 @@ def test_running_workers_see_the_new_epoch(inner):
         assert np.array_equal(chips, dataset.table.boxes)
 
 
+def test_workers_of_a_copied_dataset_see_the_new_epoch(inner):
+    config = dict(
+        dataset=ChipDataset(inner, PIPELINE, **LEVELS),
+        batch_size=2,
+        num_workers=1,
+        persistent_workers=True,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
+    loader = Runner.build_dataloader(config)
+    for epoch in (0, 2):
+        loader.dataset.set_epoch(epoch)
+        chips = [sample.chip for batch in loader for sample in batch['data_samples']]
+        assert np.array_equal(chips, loader.dataset.table.boxes)
+
+
 def test_it_can_be_pickled_and_copied(inner):
     dataset = ChipDataset(inner, PIPELINE, **LEVELS)
     for copied in (copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
@@ -231,8 +247,15 @@ def test_images_without_boxes_are_counted(inner, caplog):
 def test_nothing_valid_is_an_error(inner):
     with pytest.raises(InputError, match='none of the 3 images has a box in a valid range'):
         ChipDataset(inner, PIPELINE, levels=[1.0], valid_ranges=[(5000, -1)])
-    with pytest.raises(InputError, match="metainfo\\['classes'\\]"):
-        ChipDataset(dict(inner, metainfo=dict(classes=('other',))), PIPELINE, **LEVELS)
+
+
+@pytest.mark.parametrize('keep_empty', [True, False])
+@pytest.mark.parametrize('classes', [('other',), ('a', 'bee')])
+def test_classes_that_the_annotations_lack_are_named(inner, keep_empty, classes):
+    inner = dict(inner, metainfo=dict(classes=classes))
+    inner['filter_cfg'] = dict(filter_empty_gt=not keep_empty)
+    with pytest.raises(InputError, match=f"class '{classes[-1]}' .*annotations.json: a, b"):
+        ChipDataset(inner, PIPELINE, **LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +287,8 @@ def test_bad_annotation_files_are_named(inner, tmp_path):
 
     path.write_text(json.dumps({**content, 'images': []}))
     assert f'{path} lists no images' in message()
+    path.write_text(json.dumps({**content, 'annotations': []}))
+    assert f'{path} lists no annotations' in message()
     del content['annotations']
     path.write_text(json.dumps(content))
     assert f"{path} has no 'annotations'" in message()
@@ -302,12 +327,12 @@ def test_broken_images(inner, tmp_path, caplog):
     with pytest.raises(BrokenImageError, match='0.png is cut short'):
         dataset[index]
     (tmp_path / '0.png').unlink()
-    with pytest.raises(BrokenImageError, match='0.png cannot be read'):
+    with pytest.raises(BrokenImageError, match='0.png does not exist; check'):
         dataset[index]
     skipping = ChipDataset(inner, PIPELINE, skip_broken_images=True, **LEVELS)
     item, log = log_of(caplog, lambda: skipping[index])
     assert item['data_samples'].img_id == 2
-    assert '0.png cannot be read' in log
+    assert '0.png does not exist' in log
     assert skipping.num_broken_images_skipped == (skipping.table.image[index:] == 0).sum()
     (tmp_path / '1.png').unlink()
     with pytest.raises(InputError, match='gave nothing for item'):

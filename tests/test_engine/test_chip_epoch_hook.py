@@ -73,3 +73,14 @@ def test_skipped_images_are_counted_in_the_log(chips, tmp_path):
     runner = runner_of(dataset, epoch=0)
     ChipEpochHook().after_train_epoch(runner)
     assert runner.logger.lines == ['ChipDataset: skipped 3 chips of broken images so far']
+
+
+def test_balancing_outside_is_warned_of(chips):
+    outside = DATASETS.build(dict(type='ClassBalancedDataset', dataset=chips, oversample_thr=0.9))
+    runner = runner_of(outside, epoch=0)
+    ChipEpochHook().before_train(runner)
+    assert 'put it inside of ChipDataset' in runner.logger.lines[0]
+    inside = dict(type='ClassBalancedDataset', dataset=chips['dataset'], oversample_thr=0.9)
+    runner = runner_of(DATASETS.build(dict(chips, dataset=inside)), epoch=0)
+    ChipEpochHook().before_train(runner)
+    assert runner.logger.lines == []

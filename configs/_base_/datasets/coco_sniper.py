@@ -95,4 +95,8 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
-custom_hooks = [dict(type='ChipEpochHook'), dict(type='ChipMergeHook')]
+custom_hooks = [
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook'),
+    dict(type='NumClassCheckHook'),
+]

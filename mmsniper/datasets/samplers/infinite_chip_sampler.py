@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmdet.datasets import MultiImageMixDataset
 from mmdet.registry import DATA_SAMPLERS
 from mmengine.dataset import InfiniteSampler
+
+from mmsniper.errors import InputError
 
 
 @DATA_SAMPLERS.register_module()
@@ -16,6 +19,15 @@ class InfiniteChipSampler(InfiniteSampler):
     ``ChipDataset`` understands as chips of epoch e. So it does not matter how far workers have
     fetched ahead.
     """
+
+    def __init__(self, dataset, *args, **kwargs) -> None:
+        chips = dataset.dataset if isinstance(dataset, MultiImageMixDataset) else dataset
+        if not hasattr(chips, 'set_epoch'):
+            raise InputError(
+                f'InfiniteChipSampler cannot find the epochs of a {type(dataset).__name__}: use '
+                'ChipDataset as the outermost dataset, with other wrappers inside of it'
+            )
+        super().__init__(dataset, *args, **kwargs)
 
     def _infinite_indices(self) -> Iterator[int]:
         for position, index in enumerate(super()._infinite_indices()):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sized
 
 import numpy as np
 from mmdet.registry import DATA_SAMPLERS
 from mmengine.dist import get_dist_info
+from mmengine.logging import print_log
 from torch.utils.data import Sampler
 
 from ...errors import InputError
@@ -68,6 +70,14 @@ class ViewSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         """Iterates the dataset indices of the views of this rank."""
+        if not getattr(self.dataset, 'views_are_merged', True):
+            print_log(
+                'The views of an image are not merged, so metrics would be wrong: add '
+                "dict(type='ChipMergeHook') to custom_hooks (a list in a config replaces the one "
+                'it inherits).',
+                logger='current',
+                level=logging.WARNING,
+            )
         return iter(self._indices.tolist())
 
     def __len__(self) -> int:

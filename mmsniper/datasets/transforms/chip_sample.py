@@ -76,6 +76,11 @@ class ChipSample(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crop ``results`` to its chip."""
         height, width = results['img'].shape[:2]
+        if 'chip' in results and ('scale_factor' in results or results.get('flip')):
+            raise InputError(
+                'an image was resized or flipped before ChipSample cut its chip, which is about '
+                'the image as it is in the file: move Resize and flips behind ScaleNormalize'
+            )
         check_image_size(results)
         boxes = results.get('gt_bboxes')
         if boxes is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import mmcv
 import mmengine.fileio as fileio
 import numpy as np
@@ -9,6 +11,9 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import TRANSFORMS
 
 from mmsniper.errors import InputError
+
+# Not stuffed bytes and restart markers, which belong to scan data, and not fill bytes.
+_JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]', re.DOTALL)
 
 
 class BrokenImageError(InputError):
@@ -37,6 +42,10 @@ class LoadIntactImage(LoadImageFromFile):
         path = results['img_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
+        except FileNotFoundError as error:
+            raise BrokenImageError(
+                f"image {path} does not exist; check the dataset's data_root and data_prefix"
+            ) from error
         except OSError as error:
             raise BrokenImageError(f'image {path} cannot be read: {error}') from error
         if is_cut_short(content):
@@ -58,11 +67,33 @@ class LoadIntactImage(LoadImageFromFile):
 def is_cut_short(content: bytes) -> bool:
     """Whether the bytes of an image file end before the image does (JPEG and PNG; others pass).
 
-    In a JPEG, the last scan must be followed by an end marker. Neither marker can occur inside the
-    entropy-coded data of a scan, and a thumbnail in the header ends before the last scan begins.
+    What stands behind the image's end, such as the video of a motion photo, does no harm.
     """
     if content.startswith(b'\xff\xd8'):
-        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+        # Nearly all files simply end with the end marker, which no scan data can contain.
+        return not content.endswith(b'\xff\xd9') and not _jpeg_ends(content)
     if content.startswith(b'\x89PNG\r\n\x1a\n'):
-        return b'IEND' not in content[-64:]
+        return not _png_ends(content)
     return not content
+
+
+def _jpeg_ends(content: bytes) -> bool:
+    """Whether the end marker is reached from the start, segment by segment (ITU T.81, annex B)."""
+    position = 2
+    while found := _JPEG_MARKER.search(content, position):
+        marker = found.group()[1]
+        if marker == 0xD9:
+            return True
+        # The segment's length counts its own two bytes, not the marker's.
+        position = found.end() + int.from_bytes(content[found.end() : found.end() + 2], 'big')
+    return False
+
+
+def _png_ends(content: bytes) -> bool:
+    """Whether the chunk IEND is reached from the start, chunk by chunk."""
+    position = 8
+    while position + 12 <= len(content):
+        if content[position + 4 : position + 8] == b'IEND':
+            return True
+        position += 12 + int.from_bytes(content[position : position + 4], 'big')
+    return False

@@ -116,44 +116,42 @@ class ScaleNormalize(BaseTransform):
         ignored = ~valid if flags is None else ~valid | flags.astype(bool)
         results['gt_ignore_flags'] = ignored
         if self.mode == 'erase' and ignored.any():
-            corners = boxes.numpy()
-            results['img'] = erase(
-                results['img'], corners[ignored], corners[~ignored], self.fill_value
-            )
+            corners, shape = boxes.numpy(), results['img'].shape[:2]
+            filled = _covered(corners[ignored], shape) & ~_covered(corners[~ignored], shape)
+            results['img'] = fill(results['img'], filled, self.fill_value)
+            if results.get('gt_seg_map') is not None:
+                results['gt_seg_map'] = np.where(
+                    filled, np.uint8(results.get('ignore_index', 255)), results['gt_seg_map']
+                )
             select_instances(results, ~ignored)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(pyramid={self.pyramid}, mode={self.mode!r})'
 
 
-def erase(
-    image: np.ndarray, boxes: np.ndarray, spared: np.ndarray, fill_value: Sequence[float]
-) -> np.ndarray:
-    """Fill some boxes of an image, except for the pixels of others.
+def fill(image: np.ndarray, filled: np.ndarray, value: Sequence[float]) -> np.ndarray:
+    """Fill some pixels of an image.
 
     Args:
         image (np.ndarray): Shape (h, w) or (h, w, channels).
-        boxes (np.ndarray): What to fill, xyxy in pixels of ``image``, shape (n, 4). Every pixel
-            that a box touches is filled.
-        spared (np.ndarray): Boxes whose pixels stay, likewise, shape (m, 4).
-        fill_value (Sequence[float]): A value per channel.
+        filled (np.ndarray): Which pixels, shape (h, w), bool.
+        value (Sequence[float]): A value per channel.
 
     Returns:
         np.ndarray: A filled copy.
 
     Raises:
-        InputError: ``fill_value`` has not a value per channel.
+        InputError: ``value`` has not a value per channel.
     """
     channels = 1 if image.ndim == 2 else image.shape[2]
-    if len(fill_value) != channels:
+    if len(value) != channels:
         raise InputError(
-            f'fill_value has {len(fill_value)} values, but the image has {channels} channels'
+            f'fill_value has {len(value)} values, but the image has {channels} channels'
         )
-    filled = _covered(boxes, image.shape[:2]) & ~_covered(spared, image.shape[:2])
-    image = image.copy()
-    value = np.asarray(fill_value)
+    value = np.asarray(value)
     if np.issubdtype(image.dtype, np.integer):
         value = np.rint(value)
+    image = image.copy()
     image[filled] = value.astype(image.dtype) if image.ndim == 3 else value.astype(image.dtype)[0]
     return image
 

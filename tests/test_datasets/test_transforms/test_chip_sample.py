@@ -112,6 +112,13 @@ def test_wrong_image_size_is_named():
         ChipSample()(rotated)
 
 
+@pytest.mark.parametrize('change', [dict(scale_factor=(1.0, 1.0)), dict(flip=True)])
+def test_resizing_or_flipping_before_the_crop_is_an_error(change):
+    results = results_of([], chip=np.array([0, 0, 10, 10]), **CHIP) | change
+    with pytest.raises(InputError, match='before ChipSample'):
+        ChipSample()(results)
+
+
 @pytest.mark.parametrize(
     'chip', [[0, 0, 201, 50], [-1, 0, 50, 50], [10, 10, 10, 20], [20, 20, 10, 40]]
 )

@@ -50,7 +50,7 @@ def test_a_jpeg_with_a_thumbnail_cut_short_is_noticed(tmp_path, image):
 
 
 def test_missing_empty_and_other_files_are_named(tmp_path):
-    with pytest.raises(BrokenImageError, match='none.jpg cannot be read'):
+    with pytest.raises(BrokenImageError, match='none.jpg does not exist; check'):
         load(tmp_path / 'none.jpg')
     (tmp_path / 'empty.jpg').touch()
     with pytest.raises(BrokenImageError, match='empty.jpg is cut short'):
@@ -69,3 +69,27 @@ def test_16_bit_grey_and_rgba_files_become_8_bit_colour(tmp_path, image):
     assert (load(tmp_path / 'rgba.png') == image).all()
     assert load(tmp_path / 'deep.png', color_type='unchanged').dtype == np.uint16
     assert load(tmp_path / 'grey.png', to_float32=True).dtype == np.float32
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png'])
+def test_what_stands_behind_the_image_does_no_harm(tmp_path, image, suffix):
+    rng = np.random.default_rng(0)
+    path = tmp_path / f'image.{suffix}'
+    cv2.imwrite(str(path), image)
+    content = path.read_bytes()
+    for _ in range(20):
+        path.write_bytes(content + rng.bytes(200_000))
+        assert load(path).shape == (40, 60, 3)
+
+
+def test_progressive_jpegs_with_restart_markers(tmp_path, image):
+    path = tmp_path / 'image.jpg'
+    flags = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+    cv2.imwrite(str(path), image, flags)
+    content = path.read_bytes()
+    path.write_bytes(content + b'trailer')
+    assert load(path).shape == (40, 60, 3)
+    for length in range(2, len(content), 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(BrokenImageError, match='cut short'):
+            load(path)

@@ -5,7 +5,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 
 from mmsniper import InputError
 from mmsniper.datasets import ChipSample, ScaleNormalize
-from mmsniper.datasets.transforms.scale_normalize import erase
+from mmsniper.datasets.transforms.scale_normalize import _covered, fill
 
 BOXES = [[10, 10, 20, 20], [40, 10, 60, 30], [100, 10, 180, 90]]  # sizes 10, 20 and 80
 
@@ -63,6 +63,7 @@ def test_drop_removes_what_is_out_of_range_and_keeps_its_pixels():
 def test_erase_fills_what_is_ignored_and_spares_valid_boxes():
     boxes = [[10.4, 10.4, 60.6, 60.6], [50, 50, 58, 58], [120, 20, 140, 40]]
     before = results_of(boxes, **chip_of(1.0, (-1, 30)))
+    before['gt_seg_map'] = np.ones((100, 200), np.uint8)
     before['gt_ignore_flags'][2] = True  # a crowd
     results = ScaleNormalize(mode='erase', fill_value=(1, 2, 3))(ChipSample()(dict(before)))
     assert results['gt_bboxes_labels'].tolist() == [1]
@@ -74,6 +75,7 @@ def test_erase_fills_what_is_ignored_and_spares_valid_boxes():
     # A pixel that has the fill value already does not show as changed.
     assert not (changed & ~expected).any()
     assert (results['img'][expected] == (1, 2, 3)).all()
+    assert (results['gt_seg_map'] == np.where(expected, 255, 1)).all()
 
 
 def test_erase_against_a_loop():
@@ -91,12 +93,14 @@ def test_erase_against_a_loop():
                         if x + 1 > left and x < right and y + 1 > top and y < bottom:
                             mark[y, x] = value
         expected[mark] = 5
-        assert (erase(image, boxes[:3], boxes[3:], (5,)) == expected).all()
+        filled = _covered(boxes[:3], (40, 50)) & ~_covered(boxes[3:], (40, 50))
+        assert (filled == mark).all()
+        assert (fill(image, filled, (5,)) == expected).all()
 
 
 def test_erase_needs_a_value_per_channel():
     with pytest.raises(InputError, match='fill_value has 3 values, but the image has 1 channels'):
-        erase(np.zeros((4, 4)), np.zeros((1, 4)), np.zeros((0, 4)), (1, 2, 3))
+        fill(np.zeros((4, 4)), np.zeros((4, 4), bool), (1, 2, 3))
 
 
 def test_alone_it_is_snip_on_whole_images():
