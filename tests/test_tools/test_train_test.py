@@ -149,3 +149,9 @@ def test_slurm_scripts_ask_for_what_they_are_told(tmp_path):
     assert words[:5] == ['-p', 'fast', '--job-name=my job', '--gres=gpu:8', '--ntasks=4']
     assert words[words.index('-x') + 1] == 'n1'
     assert words[-5:] == ['a.py', '--work-dir=w', '--launcher=slurm', '--cfg-options', 'a=b c']
+
+
+def test_test_time_augmentation_is_refused(folder):
+    result = run(sys.executable, TOOLS / 'test.py', 'tiny.py', 'none.pth', '--tta', cwd=folder)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith('error: --tta cannot be combined with chips')
