@@ -66,12 +66,12 @@ def check_classes(dataset) -> None:
         if isinstance(inner, CocoDataset):
             classes = inner.metainfo['classes']
             if len(inner.cat_ids) < len(classes):
-                _check_categories(inner.ann_file, classes)
+                with open(inner.ann_file, encoding='utf-8') as file:
+                    _check_categories(inner.ann_file, json.load(file)['categories'], classes)
 
 
-def _check_categories(path: str, classes: Sequence[str]) -> None:
-    with open(path, encoding='utf-8') as file:
-        names = [category['name'] for category in json.load(file)['categories']]
+def _check_categories(path: str, categories: Sequence[dict], classes: Sequence[str]) -> None:
+    names = [category['name'] for category in categories]
     unknown = [name for name in classes if name not in names]
     if unknown:
         raise InputError(
@@ -100,4 +100,4 @@ def _check_json(path: str, config: dict) -> None:
     if not content['annotations']:
         raise InputError(f'annotation file {path} lists no annotations')
     if (config.get('metainfo') or {}).get('classes'):
-        _check_categories(path, config['metainfo']['classes'])
+        _check_categories(path, content['categories'], config['metainfo']['classes'])

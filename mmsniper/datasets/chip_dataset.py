@@ -13,7 +13,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from torch.utils.data import get_worker_info
 
-from mmsniper.chips import ChipTable, Pyramid, in_valid_range, pyramid_views
+from mmsniper.chips import ChipTable, Pyramid, box_sizes, in_valid_range, pyramid_views
 from mmsniper.errors import InputError
 
 from .annotation_file import check_annotation_files, check_classes
@@ -292,8 +292,7 @@ class ChipDataset:
         of_image = slice(*self.boxes.image_starts[image : image + 2])
         boxes = self.boxes.boxes[of_image]
         inside = (boxes[:, :2] >= chip[:2]).all(1) & (boxes[:, 2:] <= chip[2:]).all(1)
-        sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        inside &= in_valid_range(sizes, self.pyramid.valid_ranges[table.level[row]])
+        inside &= in_valid_range(box_sizes(boxes), self.pyramid.valid_ranges[table.level[row]])
         return self.boxes.labels[of_image][inside].tolist()
 
     def __getitem__(self, index: int) -> dict:
