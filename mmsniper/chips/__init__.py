@@ -1,5 +1,6 @@
 """Where to cut chips: pyramid levels, valid ranges and the greedy cover (NumPy and Numba only)."""
 
+from .negative import negative_chips
 from .positive import positive_chips
 from .pyramid import Pyramid, box_sizes, in_valid_range
 from .table import ChipTable
@@ -10,6 +11,7 @@ __all__ = [
     'Pyramid',
     'box_sizes',
     'in_valid_range',
+    'negative_chips',
     'positive_chips',
     'pyramid_views',
 ]

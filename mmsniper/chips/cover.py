@@ -181,8 +181,8 @@ def _draw_best(counts, row_best, row_ties, state):
 
 
 @njit(cache=True, nogil=True)
-def _greedy_cover(rows, columns, num_rows, num_columns, state):
-    """Take the cell that contains most boxes left, until no box is left.
+def _greedy_cover(rows, columns, num_rows, num_columns, min_boxes, state):
+    """Take the cell that contains most boxes left, as long as it contains ``min_boxes``.
 
     The cells that contain a box form a rectangle, so a box enters and leaves the counts by adding
     and subtracting one. Counts only fall: a row is read again only once none of its maxima is
@@ -193,6 +193,7 @@ def _greedy_cover(rows, columns, num_rows, num_columns, state):
         columns (np.ndarray): (2, n) int64, first and last column.
         num_rows (int): Rows of the grid (top borders).
         num_columns (int): Columns of the grid (left borders).
+        min_boxes (int): The fewest boxes left that a cell is taken for; 1 covers all.
         state (np.ndarray): (1,) uint64 state of the random numbers.
 
     Returns:
@@ -226,6 +227,8 @@ def _greedy_cover(rows, columns, num_rows, num_columns, state):
     left = num_boxes
     while left > 0:
         row, column = _draw_best(counts, row_best, row_ties, state)
+        if counts[row, column] < min_boxes:
+            break
         taken[num_taken, 0], taken[num_taken, 1] = row, column
         num_taken += 1
         top, bottom = num_rows, -1
@@ -254,7 +257,7 @@ def _greedy_cover(rows, columns, num_rows, num_columns, state):
 
 
 @njit(cache=True, nogil=True)
-def _cover_level(lows, highs, height, width, side_y, side_x, scale, stride, state):
+def _cover_level(lows, highs, height, width, side_y, side_x, scale, stride, min_boxes, state):
     """Chips of one image at one level.
 
     Args:
@@ -266,6 +269,7 @@ def _cover_level(lows, highs, height, width, side_y, side_x, scale, stride, stat
         side_x (int): Width.
         scale (float): Factor of the level.
         stride (int): Stride of the grid in level pixels.
+        min_boxes (int): The fewest boxes not yet covered that a chip is taken for.
         state (np.ndarray): (1,) uint64 state of the random numbers.
 
     Returns:
@@ -278,7 +282,7 @@ def _cover_level(lows, highs, height, width, side_y, side_x, scale, stride, stat
     # Only the part of the grid that contains boxes.
     tops, rows = _index_ranges(tops, lows[0], highs[0])
     lefts, columns = _index_ranges(lefts, lows[1], highs[1])
-    taken = _greedy_cover(rows, columns, len(tops), len(lefts), state)
+    taken = _greedy_cover(rows, columns, len(tops), len(lefts), min_boxes, state)
     for chip in range(len(taken)):
         taken[chip, 0] = tops[taken[chip, 0]]
         taken[chip, 1] = lefts[taken[chip, 1]]
@@ -287,7 +291,18 @@ def _cover_level(lows, highs, height, width, side_y, side_x, scale, stride, stat
 
 @njit(cache=True, nogil=True)
 def cover_images(
-    boxes, image_starts, heights, widths, scales, valid, chip_size, stride, min_side, max_side, seed
+    boxes,
+    image_starts,
+    heights,
+    widths,
+    scales,
+    valid,
+    chip_size,
+    stride,
+    min_side,
+    max_side,
+    min_boxes,
+    seed,
 ):
     """Cover the valid boxes of every image at every level with chips.
 
@@ -304,6 +319,8 @@ def cover_images(
             worth covering, in original pixels.
         max_side (np.ndarray): (L,) float64, boxes with a side that is not below it are left out,
             in level pixels.
+        min_boxes (np.ndarray): (L,) int64, the fewest boxes not yet covered that a chip is taken
+            for; where it is 1, all boxes are covered.
         seed (np.uint64): Seed; each image and level has random numbers of its own.
 
     Returns:
@@ -342,7 +359,7 @@ def cover_images(
                 highs[1, count] = min(int(np.floor(x1)), width - side_x)
                 if lows[0, count] <= highs[0, count] and lows[1, count] <= highs[1, count]:
                     count += 1
-            if count == 0:
+            if count < max(min_boxes[level], 1):
                 continue
             state[0] = _mix(_mix(_mix(seed) + np.uint64(image)) + np.uint64(level))
             taken = _cover_level(
@@ -354,6 +371,7 @@ def cover_images(
                 side_x,
                 scale,
                 stride,
+                min_boxes[level],
                 state,
             )
             for chip in range(len(taken)):

@@ -3,14 +3,13 @@
 Shapes: n boxes, m images, L pyramid levels.
 """
 
-from numbers import Integral
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
-from ..errors import InputError
+from .arguments import read_image_boxes, read_pixels, read_seed
 from .cover import cover_images
-from .pyramid import Pyramid, _check_sides, box_sizes
+from .pyramid import Pyramid, box_sizes
 from .table import ChipTable
 
 # A box with a shorter side inside the image, in original pixels, is not worth a chip at the
@@ -64,29 +63,10 @@ def positive_chips(
         InputError: If an array has the wrong shape, a box is not finite, an image has no pixels,
             or ``chip_size``, ``stride`` or ``seed`` is out of range.
     """
-    # Writable, because Numba would compile the kernels once more for read-only arrays.
-    boxes = np.require(boxes, dtype=np.float32, requirements='CAW')
-    if boxes.size == 0:
-        boxes = boxes.reshape(0, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(f'boxes has shape {boxes.shape}; it must be (n, 4), x1 y1 x2 y2.')
-    heights = _read_integers('heights', heights)
-    widths = _read_integers('widths', widths)
-    _check_sides(heights, widths)
-    image_starts = _read_integers('image_starts', image_starts)
-    _check_starts(image_starts, len(heights), len(boxes))
-    wrong = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-    if len(wrong):
-        image = np.searchsorted(image_starts, wrong[0], side='right') - 1
-        raise InputError(
-            f'boxes[{wrong[0]}] of image {image} is {boxes[wrong[0]].tolist()}; drop boxes that '
-            'are not finite.'
-        )
-    for key, value in (('chip_size', chip_size), ('stride', stride)):
-        if not _is_integer(value) or not 0 < value < 2**31:
-            raise InputError(f'{key}={value!r} must be a positive whole number of pixels.')
-    min_side = np.zeros(pyramid.num_levels)
-    min_side[0] = MIN_SIDE
+    boxes, image_starts, heights, widths = read_image_boxes(
+        'boxes', boxes, image_starts, heights, widths
+    )
+    chip_size, stride = read_pixels('chip_size', chip_size), read_pixels('stride', stride)
     max_side = np.full(pyramid.num_levels, np.inf)
     if not cover_long:
         max_side[:-1] = chip_size - stride - 1
@@ -97,46 +77,18 @@ def positive_chips(
         widths,
         pyramid.scale_factors(heights, widths),
         np.ascontiguousarray(pyramid.in_range(box_sizes(boxes))),
-        int(chip_size),
-        int(stride),
-        min_side,
+        chip_size,
+        stride,
+        shortest_sides(pyramid),
         max_side,
-        _read_seed(seed),
+        np.ones(pyramid.num_levels, np.int64),
+        read_seed(seed),
     )
     return ChipTable(image, level, chips)
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _read_integers(key: str, values: Any) -> np.ndarray:
-    """A contiguous (n,) int64 array, or an error that names the key."""
-    values = np.asarray(values)
-    if values.ndim != 1 or (values.size and values.dtype.kind not in 'iu'):
-        raise InputError(
-            f'{key} has shape {values.shape} and type {values.dtype}; it must be a flat array of '
-            'whole numbers.'
-        )
-    return np.require(values, dtype=np.int64, requirements='CAW')
-
-
-def _check_starts(image_starts: np.ndarray, num_images: int, num_boxes: int) -> None:
-    if len(image_starts) != num_images + 1:
-        raise InputError(
-            f'image_starts has {len(image_starts)} entries for {num_images} images; it must have '
-            'one more than there are images.'
-        )
-    if image_starts[0] != 0 or image_starts[-1] != num_boxes or (np.diff(image_starts) < 0).any():
-        raise InputError(
-            f'image_starts={image_starts.tolist() if num_images < 10 else "..."} must rise from 0 '
-            f'to the number of boxes, {num_boxes}.'
-        )
-
-
-def _read_seed(seed: Any) -> np.uint64:
-    if isinstance(seed, np.random.Generator):
-        return np.uint64(seed.integers(2**63))
-    if not _is_integer(seed):
-        raise InputError(f'seed={seed!r} must be a whole number or a np.random.Generator.')
-    return np.uint64(int(seed) % 2**64)
+def shortest_sides(pyramid: Pyramid) -> np.ndarray:
+    """The shortest side of a box that each level covers, (L,) float64 in original pixels."""
+    sides = np.zeros(pyramid.num_levels)
+    sides[0] = MIN_SIDE
+    return sides

@@ -103,7 +103,7 @@ class Pyramid:
         """
         heights = np.asarray(heights, dtype=np.float64).reshape(-1)
         widths = np.asarray(widths, dtype=np.float64).reshape(-1)
-        _check_sides(heights, widths)
+        check_sides(heights, widths)
         short, long = np.minimum(heights, widths), np.maximum(heights, widths)
         factors = np.empty((len(heights), self.num_levels), dtype=np.float64)
         for index, level in enumerate(self.levels):
@@ -122,7 +122,7 @@ class Pyramid:
         return np.stack([in_valid_range(sizes, bounds) for bounds in self.valid_ranges], axis=1)
 
 
-def _check_sides(heights: np.ndarray, widths: np.ndarray) -> None:
+def check_sides(heights: np.ndarray, widths: np.ndarray) -> None:
     """Raise unless there is one positive, finite height and width per image."""
     if len(heights) != len(widths):
         raise InputError(

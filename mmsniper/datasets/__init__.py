@@ -2,7 +2,13 @@
 
 from .chip_dataset import ChipDataset
 from .samplers import InfiniteChipSampler, ViewSampler
-from .transforms import BrokenImageError, ChipSample, LoadIntactImage, ScaleNormalize
+from .transforms import (
+    BrokenImageError,
+    ChipSample,
+    LoadIntactImage,
+    PackChipInputs,
+    ScaleNormalize,
+)
 
 __all__ = [
     'BrokenImageError',
@@ -10,6 +16,7 @@ __all__ = [
     'ChipSample',
     'InfiniteChipSampler',
     'LoadIntactImage',
+    'PackChipInputs',
     'ScaleNormalize',
     'ViewSampler',
 ]

@@ -17,6 +17,7 @@ class BoxTable:
     """The boxes of all images of a dataset.
 
     Attributes:
+        paths (np.ndarray): Path of each image, shape (m,), str.
         heights (np.ndarray): Height of each image in pixels, shape (m,), int64.
         widths (np.ndarray): Width of each image in pixels, shape (m,), int64.
         boxes (np.ndarray): Boxes xyxy in pixels of the original image, clipped to it, without
@@ -29,6 +30,7 @@ class BoxTable:
         dropped (dict[str, int]): How many boxes are unusable, by reason.
     """
 
+    paths: np.ndarray
     heights: np.ndarray
     widths: np.ndarray
     boxes: np.ndarray
@@ -60,7 +62,8 @@ def read_boxes(dataset) -> BoxTable:
     Raises:
         InputError: An image has no height and width.
     """
-    heights, widths, starts, boxes, labels, ignored = [], [], [0], [], [], []
+    paths, heights, widths, starts = [], [], [], [0]
+    boxes, labels, ignored = [], [], []
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         if not (info.get('height') and info.get('width')):
@@ -68,6 +71,7 @@ def read_boxes(dataset) -> BoxTable:
                 f"image {info.get('img_path', index)} has no 'height' and 'width' in its "
                 'annotation; ChipDataset needs both'
             )
+        paths.append(str(info.get('img_path', index)))
         heights.append(info['height'])
         widths.append(info['width'])
         instances = info.get('instances', [])
@@ -84,6 +88,7 @@ def read_boxes(dataset) -> BoxTable:
     chosen = usable & (np.array(ignored, np.int64) == 0)
     limits = np.stack([widths, heights, widths, heights], axis=1)[image[chosen]]
     return BoxTable(
+        paths=np.array(paths, dtype=str),
         heights=heights,
         widths=widths,
         boxes=boxes[chosen].clip(0, limits).astype(np.float32),

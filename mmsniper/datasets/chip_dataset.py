@@ -18,6 +18,7 @@ from mmsniper.errors import InputError
 
 from .annotation_file import check_annotation_files, check_classes
 from .box_table import count_boxes_dropped_by_coco, read_boxes
+from .chip_summary import log_chips, log_dropped_boxes, log_views
 from .epoch_chips import EpochChips
 from .nesting import nested_datasets
 from .transforms import BrokenImageError
@@ -35,12 +36,14 @@ class ChipDataset:
     """Chips of the images of a dataset: the SNIPER way to train and test (arXiv:1805.09300).
 
     In training an item is a chip, chosen so that the chips of an image cover its objects at the
-    level where their size is valid. Every epoch has new chips, which are a pure function of
-    ``seed`` and the epoch (see ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls),
-    so they are the same on all ranks and after a resume. The length stays that of epoch 0: of an
-    epoch with more chips, some are left out at random, and of one with fewer, some come twice. An
-    index beyond the length stands for a chip of a later epoch (see
-    :class:`mmsniper.datasets.InfiniteChipSampler`).
+    level where their size is valid. With a ``proposal_file`` there are negative chips too, where
+    proposals pile up that no other chip shows, on images without any object as well.
+
+    Every epoch has new chips, which are a pure function of ``seed`` and the epoch (see
+    ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls), so they are the same on all
+    ranks and after a resume. The length stays that of epoch 0: of an epoch with more chips, some
+    are left out at random, and of one with fewer, some come twice. An index beyond the length
+    stands for a chip of a later epoch (see :class:`mmsniper.datasets.InfiniteChipSampler`).
 
     With ``test_mode`` an item is a view: each image at each level, whole or in tiles. Needs
     :class:`mmsniper.datasets.ViewSampler` and :class:`mmsniper.engine.ChipMergeHook`.
@@ -64,6 +67,14 @@ class ChipDataset:
             pixels of the original image in which boxes count, -1 for open. Defaults to the paper's.
         chip_size (int): Largest side of a chip in pixels of its level. Defaults to 512.
         stride (int): Distance of candidate chips in pixels of their level. Defaults to 32.
+        proposal_file (str, optional): Proposals on these images, for negative chips: an ``.npz`` of
+            ``tools/extract_proposals.py`` or a ``.pkl`` of MMDetection's ``DumpProposals``. Loading
+            a pickle can run any code: name none whose origin you do not trust. Defaults to None,
+            without negative chips.
+        min_proposals (int | Sequence[int], optional): The fewest proposals of a negative chip, for
+            all levels or for each. Defaults to 25 at the finest level and 10 at the others.
+        max_negatives (int): The most negative chips of an image in an epoch, drawn at random.
+            Defaults to 2.
         test_mode (bool): Whether items are views instead of chips. Defaults to False.
         seed (int): Seed of the chips. Defaults to 0.
         tile_size (int, optional): Largest side of a view in pixels of its level; larger images are
@@ -88,6 +99,9 @@ class ChipDataset:
         valid_ranges: Sequence | None = None,
         chip_size: int = 512,
         stride: int = 32,
+        proposal_file: str | None = None,
+        min_proposals: int | Sequence[int] | None = None,
+        max_negatives: int = 2,
         test_mode: bool = False,
         seed: int = 0,
         tile_size: int | None = None,
@@ -107,6 +121,9 @@ class ChipDataset:
         self.pyramid = Pyramid(levels, valid_ranges)
         self.chip_size = chip_size
         self.stride = stride
+        self.proposal_file = proposal_file
+        self.min_proposals = min_proposals
+        self.max_negatives = max_negatives
         self.test_mode = test_mode
         self.seed = seed
         self.tile_size = tile_size
@@ -169,39 +186,27 @@ class ChipDataset:
             self._views = views
         else:
             self._chips = EpochChips(
-                self.boxes, self.pyramid, self.chip_size, self.stride, self.seed
+                self.boxes,
+                self.pyramid,
+                self.chip_size,
+                self.stride,
+                self.seed,
+                self.proposal_file,
+                self.min_proposals,
+                self.max_negatives,
             )
         self._fully_initialized = True
-        self._log_summary()
-
-    def _log_summary(self) -> None:
-        table = self.table
-        logger = MMLogger.get_current_instance()
-        dropped = dict(self.boxes.dropped)
-        if self._dropped_by_coco:
-            dropped['not finite, below 1 px or outside the image'] = self._dropped_by_coco
-        if dropped:
-            reasons = ', '.join(f'{count} {reason}' for reason, count in dropped.items())
-            logger.warning(f'ChipDataset dropped {sum(dropped.values())} boxes: {reasons}.')
-        per_level = np.bincount(table.level, minlength=self.pyramid.num_levels).tolist()
+        log_dropped_boxes(self.boxes, self._dropped_by_coco)
         if self.test_mode:
-            logger.info(
-                f'ChipDataset: {len(table)} views of {self.num_images} images '
-                f'(fine to coarse: {per_level}).'
-            )
-            return
-        if not len(table):
+            log_views(self)
+        elif len(self):
+            log_chips(self)
+        else:
             check_annotation_files(self._inner_config)
             raise InputError(
                 f'none of the {self.num_images} images has a box in a valid range of ChipDataset; '
                 "check valid_ranges, and that metainfo['classes'] are the annotations' classes"
             )
-        without = self.num_images - len(np.unique(table.image))
-        logger.info(
-            f'ChipDataset: {len(table)} positive chips of {self.num_images} images '
-            f'(fine to coarse: {per_level}); {without} images have no chip and are dropped, '
-            f'{self.boxes.num_images_without_boxes} of them for want of any box.'
-        )
 
     @property
     def metainfo(self) -> dict:
@@ -237,6 +242,31 @@ class ChipDataset:
     def num_generated(self) -> int:
         """How many chips this epoch would have if its length were not that of epoch 0."""
         return self._chips.num_generated(self.epoch)
+
+    def count_per_level(self, negative: bool | None = None) -> list[int]:
+        """How many chips or views are given out now at each level, fine to coarse.
+
+        Args:
+            negative: Whether to count the negative or the positive chips. Defaults to None, all.
+        """
+        table = self.table
+        levels = table.level if negative is None else table.level[table.negative == negative]
+        return np.bincount(levels, minlength=self.pyramid.num_levels).tolist()
+
+    @property
+    def has_proposals(self) -> bool:
+        """Whether there are proposals to choose negative chips for."""
+        return self._chips.has_proposals
+
+    def set_proposals(
+        self, proposal_file: str, min_proposals: int | Sequence[int] | None = None
+    ) -> None:
+        """Choose negative chips for other proposals from now on, in running workers as well.
+
+        The length stays, so that with more negative chips some positive ones are left out at
+        random. See :meth:`mmsniper.datasets.epoch_chips.EpochChips.set_proposals`.
+        """
+        self._chips.set_proposals(proposal_file, min_proposals)
 
     def __len__(self) -> int:
         """Number of chips of epoch 0, or of views."""

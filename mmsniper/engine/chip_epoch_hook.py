@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from mmdet.registry import HOOKS
 from mmengine.dataset import ClassBalancedDataset
 from mmengine.hooks import Hook
 
 from mmsniper.datasets import ChipDataset
+from mmsniper.datasets.chip_summary import describe_levels
 from mmsniper.datasets.nesting import nested_datasets
 
 
@@ -37,10 +37,9 @@ class ChipEpochHook(Hook):
         """Set the epoch of every ChipDataset below the train loop's dataset."""
         for dataset in _chip_datasets(runner):
             dataset.set_epoch(runner.epoch)
-            per_level = np.bincount(dataset.table.level, minlength=dataset.pyramid.num_levels)
             runner.logger.info(
                 f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} chips, of '
-                f'which training gets {len(dataset)}, fine to coarse: {per_level.tolist()}'
+                f'which training gets {len(dataset)}, fine to coarse: {describe_levels(dataset)}'
             )
 
     def after_train_epoch(self, runner) -> None:

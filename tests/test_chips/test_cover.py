@@ -124,7 +124,7 @@ def boxes_in_cell(row, column, rows, columns):
 @given(rectangles(), st.integers(0, 2**63))
 def test_greedy_cover_always_takes_a_fullest_cell(grid, seed):
     rows, columns, num_rows, num_columns = grid
-    taken = cover._greedy_cover(rows, columns, num_rows, num_columns, new_state(seed))
+    taken = cover._greedy_cover(rows, columns, num_rows, num_columns, 1, new_state(seed))
     left = set(range(rows.shape[1]))
     for row, column in taken.tolist():
         fullest = max(
@@ -145,7 +145,7 @@ def test_ties_are_broken_evenly():
     hits = np.zeros((5, 10), dtype=int)
     state = new_state()
     for _ in range(2400):
-        row, column = cover._greedy_cover(rows, columns, 5, 10, state)[0]
+        row, column = cover._greedy_cover(rows, columns, 5, 10, 1, state)[0]
         hits[row, column] += 1
     expected = np.zeros_like(hits)
     expected[1:4, 0:4] = expected[1:4, 6:10] = 100
