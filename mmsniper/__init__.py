@@ -12,7 +12,7 @@ from .version import __version__
 
 check_installation()  # before all that imports mmdet, so that its sentence is the first to be seen
 
-from . import datasets, engine, evaluation, models, registry  # noqa: E402
+from . import apis, datasets, engine, evaluation, models, registry  # noqa: E402
 from .utils.checkpoint import allow_checkpoint_globals  # noqa: E402
 from .utils.configs import config_path, register_config_scope  # noqa: E402
 
@@ -22,6 +22,7 @@ register_config_scope()
 __all__ = [
     'InputError',
     '__version__',
+    'apis',
     'config_path',
     'datasets',
     'engine',

@@ -1,47 +1,13 @@
 _base_ = [
     '../_base_/models/faster-rcnn_r18_fpn_tiny.py',
-    '../_base_/datasets/coco_sniper.py',
+    '../_base_/datasets/bccd_sniper.py',
     '../_base_/schedules/sniper_tiny.py',
     'mmdet::_base_/default_runtime.py',
 ]
 
-data_root = 'data/bccd/'
-metainfo = dict(classes=('RBC', 'WBC', 'Platelets'))
-
 model = dict(roi_head=dict(bbox_head=dict(num_classes=3)))
 
-# Cells of 30 to 260 px in images of 640x480: platelets at full resolution, the rest further away.
-train_dataloader = dict(
-    num_workers=1,
-    dataset=dict(
-        levels=[1.0, 0.5, 0.25],
-        valid_ranges=[(-1, 64), (48, 144), (120, -1)],
-        chip_size=160,
-        stride=16,
-        dataset=dict(
-            data_root=data_root,
-            ann_file='annotations/train.json',
-            data_prefix=dict(img='images/'),
-            metainfo=metainfo,
-        ),
-    ),
-)
-val_dataloader = dict(
-    num_workers=1,
-    dataset=dict(
-        levels=[1.0, 0.5, 0.25],
-        valid_ranges=[(-1, 72), (40, 160), (100, -1)],
-        dataset=dict(
-            data_root=data_root,
-            ann_file='annotations/val.json',
-            data_prefix=dict(img='images/'),
-            metainfo=metainfo,
-        ),
-    ),
-)
-test_dataloader = val_dataloader
-
-val_evaluator = dict(ann_file=data_root + 'annotations/val.json')
-test_evaluator = val_evaluator
+# The proposal stage of tools/train_sniper.py.
+rpn_config = 'mmsniper::bccd/rpn_r18-tiny_fpn_sniper-2e_bccd.py'
 
 randomness = dict(seed=0)

@@ -65,8 +65,8 @@ def negative_chips(
         ChipTable: The chips, by image, then by level, marked as negative.
 
     Raises:
-        InputError: If an array has the wrong shape, a proposal is not finite, or a number is out of
-            range.
+        InputError: If an array has the wrong shape, a proposal is not finite, a number is out of
+            range, or the positive chips are not ordered by image or are of another pyramid.
     """
     proposals, image_starts, heights, widths = read_image_boxes(
         'proposals', proposals, image_starts, heights, widths
@@ -75,9 +75,8 @@ def negative_chips(
     min_proposals = read_min_proposals(min_proposals, pyramid.num_levels)
     check_max_negatives(max_negatives)
     seed = read_seed(seed)
-    valid = pyramid.in_range(box_sizes(proposals))
-    valid &= ~covered_by_chips(
-        proposals, image_starts, heights, widths, positives, pyramid.num_levels
+    candidates = candidate_proposals(
+        proposals, image_starts, heights, widths, pyramid, positives
     )
     image, level, chips = cover_images(
         proposals,
@@ -85,7 +84,7 @@ def negative_chips(
         heights,
         widths,
         pyramid.scale_factors(heights, widths),
-        np.ascontiguousarray(valid),
+        np.ascontiguousarray(candidates),
         chip_size,
         stride,
         shortest_sides(pyramid),
@@ -97,16 +96,43 @@ def negative_chips(
     return ChipTable(image, level, chips, np.ones(len(image), bool))[drawn]
 
 
+def candidate_proposals(
+    proposals: np.ndarray,
+    image_starts: np.ndarray,
+    heights: np.ndarray,
+    widths: np.ndarray,
+    pyramid: Pyramid,
+    positives: ChipTable,
+) -> np.ndarray:
+    """Which proposals are valid at a level and in no positive chip of it.
+
+    Args:
+        proposals (np.ndarray): As all others, see :func:`negative_chips`.
+
+    Returns:
+        np.ndarray: (n, L) bool.
+    """
+    proposals, image_starts, heights, widths = read_image_boxes(
+        'proposals', proposals, image_starts, heights, widths
+    )
+    _check_positives(positives, pyramid.num_levels)
+    covered = covered_by_chips(
+        proposals, image_starts, heights, widths, positives, pyramid.num_levels
+    )
+    return pyramid.in_range(box_sizes(proposals)) & ~covered
+
+
 def read_min_proposals(min_proposals: int | Sequence[int] | None, num_levels: int) -> np.ndarray:
     """The fewest proposals of a chip, (L,) int64; see :func:`negative_chips`."""
     if min_proposals is None:
         return np.array([MIN_PROPOSALS_FINEST] + [MIN_PROPOSALS] * (num_levels - 1), np.int64)
-    numbers = [min_proposals] * num_levels if is_integer(min_proposals) else min_proposals
+    numbers = min_proposals.tolist() if isinstance(min_proposals, np.ndarray) else min_proposals
+    numbers = [numbers] * num_levels if is_integer(numbers) else numbers
     if (
         isinstance(numbers, (str, bytes))
-        or not isinstance(numbers, (Sequence, np.ndarray))
+        or not isinstance(numbers, Sequence)
         or len(numbers) != num_levels
-        or not all(is_integer(number) and number > 0 for number in numbers)
+        or not all(is_integer(number) and 0 < number < 2**31 for number in numbers)
     ):
         raise InputError(
             f'min_proposals={min_proposals!r} must be a positive whole number, or one for each of '
@@ -119,6 +145,18 @@ def check_max_negatives(max_negatives: int) -> None:
     """Raise an InputError unless it is a number of chips."""
     if not is_integer(max_negatives) or max_negatives < 0:
         raise InputError(f'max_negatives={max_negatives!r} must be a whole number from 0.')
+
+
+def _check_positives(positives: ChipTable, num_levels: int) -> None:
+    # The compiled code looks chips up by image, and a level beyond the last would be out of bounds.
+    if (np.diff(positives.image) < 0).any():
+        raise InputError('positives must be ordered by image, as positive_chips gives them.')
+    wrong = positives.level[(positives.level < 0) | (positives.level >= num_levels)]
+    if len(wrong):
+        raise InputError(
+            f'positives has a chip of level {wrong[0]}, but the pyramid has {num_levels} levels; '
+            'choose the positive chips with the same pyramid.'
+        )
 
 
 def covered_by_chips(

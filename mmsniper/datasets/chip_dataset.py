@@ -258,6 +258,10 @@ class ChipDataset:
         """Whether there are proposals to choose negative chips for."""
         return self._chips.has_proposals
 
+    def proposals_of(self, image: int) -> np.ndarray:
+        """The proposals of an image, (n, 4) float32 xyxy in its pixels, none without a file."""
+        return self._chips.proposals_of(image)
+
     def set_proposals(
         self, proposal_file: str, min_proposals: int | Sequence[int] | None = None
     ) -> None:

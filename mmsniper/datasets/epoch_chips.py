@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from mmsniper.chips import ChipTable, Pyramid, negative_chips, positive_chips
 from mmsniper.chips.negative import check_max_negatives, read_min_proposals
+from mmsniper.errors import InputError
 
 from .box_table import BoxTable
 from .proposal_file import read_proposals
@@ -30,7 +32,8 @@ class EpochChips:
         chip_size (int): Largest side of a chip in pixels of its level.
         stride (int): Distance of candidate chips in pixels of their level.
         seed (int): Seed of all epochs.
-        proposal_file (str, optional): Proposals for negative chips. Defaults to None, without.
+        proposal_file (str or PathLike, optional): Proposals for negative chips. Defaults to None,
+            without.
         min_proposals (int | Sequence[int], optional): The fewest of a negative chip, see
             :func:`mmsniper.chips.negative_chips`.
         max_negatives (int): The most negative chips of an image. Defaults to 2.
@@ -46,7 +49,7 @@ class EpochChips:
         chip_size: int,
         stride: int,
         seed: int,
-        proposal_file: str | None = None,
+        proposal_file: str | os.PathLike | None = None,
         min_proposals: int | Sequence[int] | None = None,
         max_negatives: int = 2,
     ) -> None:
@@ -62,7 +65,9 @@ class EpochChips:
             read_min_proposals(min_proposals, pyramid.num_levels)
         ).share_memory_()
         self._wanted_file = SharedPath()
-        self._loaded_file = ''
+        # Counts the changes of both: a file of the same name may have other proposals.
+        self._wanted_version = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._loaded_version = 0
         self._proposals: tuple[np.ndarray, np.ndarray] | None = None
         if proposal_file:
             self.set_proposals(proposal_file)
@@ -75,6 +80,7 @@ class EpochChips:
         """Restore a copy, which shares no memory with the original."""
         self.__dict__.update(state)
         self._min_proposals.share_memory_()
+        self._wanted_version.share_memory_()
 
     def __len__(self) -> int:
         """Number of chips of every epoch."""
@@ -86,36 +92,49 @@ class EpochChips:
         return bool(self._wanted_file.get())
 
     def set_proposals(
-        self, proposal_file: str, min_proposals: int | Sequence[int] | None = None
+        self, proposal_file: str | os.PathLike, min_proposals: int | Sequence[int] | None = None
     ) -> None:
         """Take negative chips from other proposals from now on, in running workers as well.
 
         The length stays. The file has to stay where it is, since each process reads it.
 
         Args:
-            proposal_file (str): See :func:`mmsniper.datasets.proposal_file.read_proposals`.
+            proposal_file (str or PathLike): See
+                :func:`mmsniper.datasets.proposal_file.read_proposals`.
             min_proposals (int | Sequence[int], optional): The fewest of a negative chip from now
                 on. Defaults to None, as before.
 
         Raises:
             InputError: A setting or the file is unusable.
         """
+        numbers = self._min_proposals.numpy()
         if min_proposals is not None:
             numbers = read_min_proposals(min_proposals, self.pyramid.num_levels)
-            self._min_proposals.copy_(torch.from_numpy(numbers))
+        self._load(proposal_file)
+        # Only now, so that after an error all is as it was, here and in the workers.
         self._wanted_file.set(proposal_file)
-        self._follow()
+        self._min_proposals.copy_(torch.from_numpy(numbers))
+        self._wanted_version += 1
+        self._loaded_version = int(self._wanted_version)
 
     def _follow(self) -> None:
         """Load the proposals that another process may have asked for since."""
-        wanted = self._wanted_file.get()
-        if wanted == self._loaded_file:
-            return
-        self._proposals = match_proposals(
-            read_proposals(wanted), self.boxes, f'proposal file {wanted}'
-        )
-        self._loaded_file = wanted
+        wanted = int(self._wanted_version)
+        if wanted != self._loaded_version:
+            self._load(self._wanted_file.get())
+            self._loaded_version = wanted
+
+    def _load(self, path: str | os.PathLike) -> None:
+        self._proposals = match_proposals(read_proposals(path), self.boxes, f'proposal file {path}')
         self._tables, self._num_generated = {}, {}
+
+    def proposals_of(self, image: int) -> np.ndarray:
+        """The proposals of an image, (n, 4) float32 xyxy in its pixels, none without a file."""
+        self._follow()
+        if self._proposals is None:
+            return np.zeros((0, 4), np.float32)
+        boxes, starts = self._proposals
+        return boxes[starts[image] : starts[image + 1]]
 
     def generate(self, epoch: int) -> ChipTable:
         """All chips of an epoch, as many as there are."""
@@ -154,6 +173,13 @@ class EpochChips:
             while len(self._tables) >= MAX_TABLES:
                 self._tables.pop(next(iter(self._tables)))
             chips = self.generate(epoch)
+            # Where all are negative, chance may leave none: those of epoch 0 come again.
+            chips = chips if len(chips) else self.generate(0)
+            if self._length and not len(chips):
+                raise InputError(
+                    f'epoch {epoch} has no chips: no image has a box in a valid range, and the '
+                    f'proposals of {self._wanted_file.get()} make no negative chip'
+                )
             self._num_generated[epoch] = len(chips)
             self._tables[epoch] = self._fit_to_length(chips, epoch)
         else:  # the one used last is the last to go

@@ -18,3 +18,18 @@ def nested_datasets(dataset) -> Iterator:
     for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if inner is not None:
             yield from nested_datasets(inner)
+
+
+def nested_configs(config: dict) -> Iterator[dict]:
+    """The config of a dataset and of all that it wraps, likewise.
+
+    Args:
+        config (dict): Config of a dataset.
+
+    Yields:
+        dict: The configs, themselves and no copies.
+    """
+    yield config
+    for inner in (config.get('dataset'), *config.get('datasets', ())):
+        if isinstance(inner, dict):
+            yield from nested_configs(inner)

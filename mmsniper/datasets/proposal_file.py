@@ -5,10 +5,10 @@ Shapes: n proposals, m images.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from mmengine.fileio import get, get_local_path, load
 
 from mmsniper.errors import InputError
 
-_COLUMNS = ('names', 'heights', 'widths', 'image_starts', 'boxes', 'scores')
+_COLUMNS = dict(
+    names=str,
+    heights=np.int64,
+    widths=np.int64,
+    image_starts=np.int64,
+    boxes=np.float32,
+    scores=np.float32,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +73,15 @@ def write_proposals(path: str | Path, proposals: ProposalTable) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.stem}.') as folder:
             temporary = os.path.join(folder, 'proposals.npz')
-            arrays = {column: getattr(proposals, column) for column in _COLUMNS}
+            # Cast, because NumPy would put an array of objects into a pickle.
+            arrays = {
+                column: np.asarray(getattr(proposals, column)).astype(kind)
+                for column, kind in _COLUMNS.items()
+            }
             np.savez_compressed(temporary, **arrays)
             os.replace(temporary, target)
     except OSError as error:
-        raise InputError(f'proposal file {target} cannot be written: {error.strerror}') from error
+        raise InputError(f'proposal file {target} cannot be written: {_reason(error)}') from error
 
 
 def read_proposals(path: str | Path, backend_args: dict | None = None) -> ProposalTable:
@@ -90,7 +101,7 @@ def read_proposals(path: str | Path, backend_args: dict | None = None) -> Propos
         InputError: The file is missing, cut short, of another format, or holds a box or score that
             is not finite.
     """
-    path = str(path)
+    path = os.fspath(path)
     if not path.endswith(('.npz', '.pkl', '.pickle')):
         raise InputError(
             f'proposal file {path} must be an .npz of tools/extract_proposals.py or a .pkl of '
@@ -104,6 +115,8 @@ def read_proposals(path: str | Path, backend_args: dict | None = None) -> Propos
         )
     except FileNotFoundError as error:
         raise InputError(f'proposal file {path} does not exist') from error
+    except OSError as error:
+        raise InputError(f'proposal file {path} cannot be read: {_reason(error)}') from error
     wrong = np.flatnonzero(~(np.isfinite(table.boxes).all(axis=1) & np.isfinite(table.scores)))
     if len(wrong):
         image = table.names[np.searchsorted(table.image_starts, wrong[0], side='right') - 1]
@@ -120,9 +133,9 @@ def _read_npz(path: str, backend_args: dict | None) -> ProposalTable:
             with np.load(local, allow_pickle=False) as file:
                 missing = [column for column in _COLUMNS if column not in file]
                 arrays = {} if missing else {column: file[column] for column in _COLUMNS}
-    except FileNotFoundError:
+    except OSError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.error) as error:
+    except Exception as error:  # a damaged file can raise anything
         raise InputError(
             f'proposal file {path} is cut short or no .npz file ({error}): extract it anew'
         ) from error
@@ -133,20 +146,17 @@ def _read_npz(path: str, backend_args: dict | None) -> ProposalTable:
         )
     try:
         table = ProposalTable(
-            names=arrays['names'].astype(str),
-            boxes=arrays['boxes'].astype(np.float32),
-            scores=arrays['scores'].astype(np.float32),
             **{
-                column: arrays[column].astype(np.int64)
-                for column in ('heights', 'widths', 'image_starts')
-            },
+                column: arrays[column].astype(kind, casting='same_kind')
+                for column, kind in _COLUMNS.items()
+            }
         )
         shapes = [getattr(table, column).shape for column in _COLUMNS]
         m, n = len(table.names), len(table.boxes)
         fits = shapes == [(m,), (m,), (m,), (m + 1,), (n, 4), (n,)]
         starts = table.image_starts
         fits = fits and starts[0] == 0 and starts[-1] == n and (np.diff(starts) >= 0).all()
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         fits = False
     if not fits:
         raise InputError(
@@ -157,22 +167,25 @@ def _read_npz(path: str, backend_args: dict | None) -> ProposalTable:
 
 
 def _read_pickle(path: str, backend_args: dict | None) -> ProposalTable:
+    file = get(path, backend_args=backend_args)
     try:
-        content = load(path, backend_args=backend_args)
-    except FileNotFoundError:
-        raise
+        content = load(io.BytesIO(file), file_format='pkl')
     except Exception as error:  # a broken pickle can raise anything
-        size = len(get(path, backend_args=backend_args))
         raise InputError(
-            f'proposal file {path} ({size} bytes) is cut short or no pickle: {type(error).__name__}'
+            f'proposal file {path} ({len(file)} bytes) is cut short or no pickle: '
+            f'{type(error).__name__}'
         ) from error
     try:
-        boxes = [np.asarray(part['bboxes'], np.float32).reshape(-1, 4) for part in content.values()]
-        scores = [np.asarray(part['scores'], np.float32).reshape(-1) for part in content.values()]
-        names = np.array([str(name).replace(os.sep, '/') for name in content], dtype=str)
-        counts = [len(part) for part in boxes]
-        if counts != [len(part) for part in scores]:
-            raise ValueError('boxes and scores differ in number')
+        if not isinstance(content, Mapping):
+            raise TypeError(f'it holds a {type(content).__name__}')
+        names = np.array([str(name) for name in content], dtype=str)
+        boxes = [np.asarray(part['bboxes'], np.float32) for part in content.values()]
+        scores = [np.asarray(part['scores'], np.float32) for part in content.values()]
+        counts = [part.size // 4 for part in boxes]
+        for name, count, *arrays in zip(names, counts, boxes, scores):
+            shapes = [part.shape for part in arrays]
+            if shapes != [(count, 4), (count,)] and any(part.size for part in arrays):
+                raise ValueError(f'{name} has arrays of shape {shapes[0]} and {shapes[1]}')
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"proposal file {path} is not what MMDetection's DumpProposals writes, boxes and "
@@ -183,8 +196,8 @@ def _read_pickle(path: str, backend_args: dict | None) -> ProposalTable:
         heights=np.zeros(len(names), np.int64),
         widths=np.zeros(len(names), np.int64),
         image_starts=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
-        boxes=np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
-        scores=np.concatenate([np.zeros(0, np.float32), *scores]),
+        boxes=np.concatenate([np.zeros((0, 4), np.float32), *(p.reshape(-1, 4) for p in boxes)]),
+        scores=np.concatenate([np.zeros(0, np.float32), *(p.reshape(-1) for p in scores)]),
     )
 
 
@@ -197,6 +210,15 @@ def shortest_names(paths: Sequence[str]) -> np.ndarray:
     Returns:
         np.ndarray: (m,) str.
     """
-    paths = [os.path.normpath(path).replace(os.sep, '/') for path in paths]
-    shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ''
-    return np.array([path[len(shared) :].lstrip('/') for path in paths], dtype=str)
+    split = [split_path(path) for path in paths]
+    shared = len(os.path.commonprefix([parts[:-1] for parts in split]))
+    return np.array(['/'.join(parts[shared:]) for parts in split], dtype=str)
+
+
+def split_path(path: str) -> list[str]:
+    """Folders and file name of a path of any system, without those that do not matter."""
+    return [part for part in path.replace('\\', '/').split('/') if part not in ('', '.')]
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

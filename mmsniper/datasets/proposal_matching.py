@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from mmengine.logging import print_log
 from mmsniper.errors import InputError
 
 from .box_table import BoxTable
-from .proposal_file import ProposalTable
+from .proposal_file import ProposalTable, split_path
 
 NUM_NAMED = 3
 
@@ -55,7 +54,8 @@ def match_proposals(
     within = np.arange(len(image)) - starts[image]
     boxes = table.boxes[table.image_starts[rows[image]] + within]
     limits = np.stack([images.widths, images.heights] * 2, axis=1)[image]
-    _check_inside(boxes, limits, images.paths[image], source)
+    guessed = table.heights[rows[image]] == 0  # where the size then is not known
+    _check_inside(boxes[guessed], limits[guessed], images.paths[image[guessed]], source)
     boxes = boxes.clip(0, limits).astype(np.float32)
     usable = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     if not usable.all():
@@ -71,22 +71,23 @@ def match_proposals(
 
 def _find_rows(table: ProposalTable, paths: Sequence[str], source: str) -> np.ndarray:
     """For each image its row in the table or -1, shape (m,), int64."""
-    row_of = {name: row for row, name in enumerate(table.names.tolist())}
+    row_of = {tuple(split_path(name)): row for row, name in enumerate(table.names.tolist())}
     # Only as many folders as names have: usually all have the same number of them.
-    depths = sorted({name.count('/') + 1 for name in row_of}, reverse=True)
+    depths = sorted({len(parts) for parts in row_of} - {0}, reverse=True)
     rows = np.full(len(paths), -1, np.int64)
-    path_of_row: dict[int, str] = {}
+    path_of_row: dict[int, list[str]] = {}
     for image, path in enumerate(paths):
-        parts = path.replace(os.sep, '/').split('/')
+        parts = split_path(path)
         for depth in depths:
-            row = row_of.get('/'.join(parts[-depth:]))
+            row = row_of.get(tuple(parts[-depth:]))
             if row is None:
                 continue
-            if path_of_row.setdefault(row, path) != path:
+            other = path_of_row.setdefault(row, parts)
+            if other != parts:
                 raise InputError(
-                    f'the name {table.names[row]} in {source} may stand for {path_of_row[row]} or '
-                    f'for {path}: extract the proposals with tools/extract_proposals.py, which '
-                    'keeps as many folders as are needed'
+                    f'the name {table.names[row]} in {source} may stand for {"/".join(other)} or '
+                    f'for {"/".join(parts)}: extract the proposals with '
+                    'tools/extract_proposals.py, which keeps as many folders as are needed'
                 )
             rows[image] = row
             break
@@ -131,7 +132,8 @@ def _tell_of_missing(table: ProposalTable, images: BoxTable, rows: np.ndarray, s
             logger='current',
             level=logging.WARNING,
         )
-    unused = np.setdiff1d(np.arange(len(table)), rows)
+    # By name, because a file that joins several may have an image twice.
+    unused = np.flatnonzero(~np.isin(table.names, table.names[rows[rows >= 0]]))
     if len(unused):
         print_log(
             f'ChipDataset: {len(unused)} of the {len(table)} images of {source} are not in the '
@@ -142,5 +144,5 @@ def _tell_of_missing(table: ProposalTable, images: BoxTable, rows: np.ndarray, s
 
 
 def _name_some(names: np.ndarray) -> str:
-    some = ', '.join(names[:NUM_NAMED].tolist())
+    some = ', '.join(names[:NUM_NAMED].tolist()) or 'nothing'
     return some + (f' and {len(names) - NUM_NAMED} more' if len(names) > NUM_NAMED else '')

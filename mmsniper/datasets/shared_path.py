@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from mmsniper.errors import InputError
@@ -21,17 +23,20 @@ class SharedPath:
 
     def get(self) -> str:
         """The path as it is now."""
-        return self._bytes.numpy().tobytes().rstrip(b'\0').decode()
+        encoded = self._bytes.numpy().tobytes().rstrip(b'\0')
+        return os.fsdecode(encoded)
 
-    def set(self, path: str) -> None:
+    def set(self, path: str | os.PathLike) -> None:
         """Change the path for all processes that share it.
 
         Raises:
             InputError: The path is too long.
         """
-        encoded = path.encode()
+        encoded = os.fsencode(path)
         if len(encoded) > MAX_BYTES:
-            raise InputError(f'the path {path[:40]}... has more than {MAX_BYTES} bytes; shorten it')
+            raise InputError(
+                f'the path {os.fspath(path)[:40]}... has more than {MAX_BYTES} bytes; shorten it'
+            )
         self._bytes.copy_(
             torch.frombuffer(bytearray(encoded.ljust(MAX_BYTES, b'\0')), dtype=torch.uint8)
         )

@@ -2,5 +2,6 @@
 
 from .chip_epoch_hook import ChipEpochHook
 from .chip_merge_hook import ChipMergeHook
+from .online_negatives_hook import OnlineNegativesHook
 
-__all__ = ['ChipEpochHook', 'ChipMergeHook']
+__all__ = ['ChipEpochHook', 'ChipMergeHook', 'OnlineNegativesHook']

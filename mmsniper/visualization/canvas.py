@@ -14,6 +14,8 @@ from mmsniper.errors import InputError
 
 VALID_COLOUR = (70, 230, 90)  # green
 IGNORED_COLOUR = (60, 120, 255)  # orange
+NEGATIVE_COLOUR = (50, 50, 235)  # red
+PROPOSAL_COLOUR = (255, 130, 190)  # violet
 LEVEL_COLOURS = ((60, 230, 250), (250, 200, 60), (240, 110, 230), (250, 250, 250))
 TEXT_COLOUR = (235, 235, 235)
 PAPER_COLOUR = (38, 34, 32)

@@ -1,6 +1,7 @@
 """Writes pictures of the chips that a config trains on.
 
-For each image ``DIR/STEM.png`` shows where its chips lie at each pyramid level.
+For each image ``DIR/STEM.png`` shows where its chips lie at each pyramid level, and for negative
+chips (``--proposals FILE``, where the config names no file itself) the proposals that caused them.
 ``DIR/contact_sheet.png`` (with many chips ``contact_sheet_1.png`` and so on) shows the same chips
 as the detector gets them.
 """
@@ -24,12 +25,13 @@ from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.nesting import nested_datasets
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.stage_configs import chip_config
 from mmsniper.visualization import contact_sheet, draw_chips
 
 TILES_PER_PAGE = 16
 
 
-def build_dataset(config: Path, options: dict | None) -> tuple:
+def build_dataset(config: Path, options: dict | None, proposals: Path | None = None) -> tuple:
     """Builds the training dataset of a config.
 
     Returns:
@@ -44,6 +46,8 @@ def build_dataset(config: Path, options: dict | None) -> tuple:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if 'dataset' not in cfg.get('train_dataloader', {}):
         raise InputError(f'{config} has no train_dataloader.dataset: name a config that trains')
+    if proposals is not None:
+        chip_config(cfg)['proposal_file'] = str(proposals)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     chips = next((d for d in nested_datasets(dataset) if isinstance(d, ChipDataset)), None)
     if chips is None:
@@ -87,6 +91,7 @@ def draw_image(chips: ChipDataset, image_index: int, max_width: int) -> tuple[st
     image, info = load_image(chips, int(items[0]))
     instances = info.get('instances', [])
     path = Path(info['img_path'])
+    proposals = chips.proposals_of(image_index) if chips.has_proposals else None
     picture = draw_chips(
         image,
         chips.table.boxes[items],
@@ -94,6 +99,8 @@ def draw_image(chips: ChipDataset, image_index: int, max_width: int) -> tuple[st
         np.array([instance['bbox'] for instance in instances], np.float32).reshape(-1, 4),
         chips.pyramid,
         np.array([instance.get('ignore_flag', 0) for instance in instances], bool),
+        chips.table.negative[items],
+        proposals,
         title=f'{path.name} ({image.shape[1]}x{image.shape[0]})',
         max_width=max_width,
     )
@@ -124,8 +131,9 @@ def load_item(dataset, chips: ChipDataset, item: int) -> tuple:
     tile = packed['inputs'].numpy().transpose(1, 2, 0)
     sample = packed['data_samples']
     valid, ignored = get_boxes(sample, 'gt_instances'), get_boxes(sample, 'ignored_instances')
+    kind = 'negative | ' * bool(chips.table.negative[item])
     text = (
-        f'{Path(sample.img_path).stem} | level {chips.table.level[item]} | '
+        f'{kind}{Path(sample.img_path).stem} | level {chips.table.level[item]} | '
         f'{tile.shape[1]}x{tile.shape[0]}\n{len(valid)} valid, {len(ignored)} ignored'
     )
     return tile, text, valid, ignored
@@ -158,7 +166,7 @@ def browse(args: argparse.Namespace) -> None:
         args.out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f'--out-dir {args.out_dir} cannot be made: {error.strerror}') from error
-    dataset, chips = build_dataset(args.config, args.cfg_options)
+    dataset, chips = build_dataset(args.config, args.cfg_options, args.proposals)
     chips.set_epoch(args.epoch)
     set_random_seed(args.epoch)  # the augmentation too is the same each time
     images, items = choose_chips(chips, args.num_images)
@@ -189,6 +197,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', type=Path, help='config that trains on chips')
     parser.add_argument('--out-dir', type=Path, required=True, help='folder for the pictures')
     parser.add_argument('-n', '--num-images', type=int, default=8, help='images to show')
+    parser.add_argument('--proposals', type=Path, metavar='FILE', help='for negative chips')
     parser.add_argument('--epoch', type=int, default=0, help='whose chips to show, from 0')
     parser.add_argument('--max-width', type=int, default=1600, help='of the pictures, pixels')
     parser.add_argument(

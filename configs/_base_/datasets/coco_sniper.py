@@ -11,7 +11,7 @@ train_pipeline = [
     dict(type='ChipSample'),
     dict(type='ScaleNormalize'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
+    dict(type='PackChipInputs'),
 ]
 test_pipeline = [
     dict(type='LoadIntactImage', backend_args=backend_args),
@@ -19,25 +19,7 @@ test_pipeline = [
     dict(type='ScaleNormalize'),
     # If you don't have a gt annotation, delete this transform.
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=(
-            'img_id',
-            'img_path',
-            'ori_shape',
-            'img_shape',
-            'scale_factor',
-            'flip',
-            'flip_direction',
-            # What ChipMergeHook needs:
-            'image_shape',
-            'chip',
-            'chip_level',
-            'valid_range',
-            'view',
-            'num_views',
-        ),
-    ),
+    dict(type='PackChipInputs'),
 ]
 
 train_dataloader = dict(
@@ -56,7 +38,9 @@ train_dataloader = dict(
             data_root=data_root,
             ann_file='annotations/instances_train2017.json',
             data_prefix=dict(img='train2017/'),
-            filter_cfg=dict(filter_empty_gt=True, min_size=32),
+            # ChipDataset leaves out images without chips and counts them; with proposals, images
+            # without objects give negative chips.
+            filter_cfg=dict(filter_empty_gt=False, min_size=32),
             backend_args=backend_args,
         ),
         pipeline=train_pipeline,

@@ -32,7 +32,7 @@ model = dict(
         rcnn=dict(
             assigner=dict(
                 _delete_=True,
-                type='IgnoreAwareAssigner',
+                type='ValidRangeAssigner',
                 assigner=_base_.model.train_cfg.rcnn.assigner,
             ),
             sampler=dict(num=64),

@@ -2,6 +2,7 @@
 
 from .chip_sample import ChipSample
 from .load_image import BrokenImageError, LoadIntactImage
+from .pack_chip_inputs import PackChipInputs
 from .scale_normalize import ScaleNormalize
 
-__all__ = ['BrokenImageError', 'ChipSample', 'LoadIntactImage', 'ScaleNormalize']
+__all__ = ['BrokenImageError', 'ChipSample', 'LoadIntactImage', 'PackChipInputs', 'ScaleNormalize']

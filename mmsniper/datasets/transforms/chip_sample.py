@@ -37,7 +37,7 @@ class ChipSample(BaseTransform):
     Added keys:
 
     - gt_box_sizes (np.ndarray): sqrt(w*h) of each box before the crop, clipped to the image, in
-      pixels of the original image, shape (n,), float32.
+      pixels of the original image, shape (n,), float32. ``ScaleNormalize`` takes it out again.
     - image_shape (tuple[int, int]): height and width of the original image.
     - chip, chip_level, chip_scale, valid_range, if ``ChipDataset`` has not set them.
 
@@ -76,10 +76,12 @@ class ChipSample(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crop ``results`` to its chip."""
         height, width = results['img'].shape[:2]
-        if 'chip' in results and ('scale_factor' in results or results.get('flip')):
+        moved = results.keys() & {'scale_factor', 'homography_matrix'} or results.get('flip')
+        if 'chip' in results and moved:
             raise InputError(
-                'an image was resized or flipped before ChipSample cut its chip, which is about '
-                'the image as it is in the file: move Resize and flips behind ScaleNormalize'
+                'an image was resized, flipped, rotated or otherwise moved before ChipSample cut '
+                'its chip, which is about the image as it is in the file: move all transforms of '
+                'that kind behind ScaleNormalize'
             )
         check_image_size(results)
         boxes = results.get('gt_bboxes')

@@ -72,6 +72,8 @@ class ScaleNormalize(BaseTransform):
             self._pick_level(results)
         if results.get('gt_bboxes') is not None:
             self._treat_out_of_range(results)
+        # Other transforms would not keep it aligned with the boxes.
+        results.pop('gt_box_sizes', None)
         height, width = results['img'].shape[:2]
         scale = results['chip_scale']
         # mmcv.rescale_size rounds the same way, so that a whole image comes out as from Resize.

@@ -1,0 +1,101 @@
+"""The configs of the stages of a whole SNIPER training, made from that of the detector."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..datasets.nesting import nested_configs
+from ..errors import InputError
+from .configs import config_path
+
+DEFAULT_RPN_CONFIG = 'mmsniper::rpn/rpn_r50_fpn_sniper-2e_coco.py'
+_DATA_KEYS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_SHARED_KEYS = ('default_scope', 'randomness', 'env_cfg', 'launcher')
+
+
+def load_config(name: str) -> Config:
+    """Load a config by its path, or by ``mmsniper::folder/name.py``.
+
+    Raises:
+        InputError: There is no such config.
+    """
+    prefix = 'mmsniper::'
+    path = config_path(name[len(prefix) :]) if name.startswith(prefix) else name
+    if not Path(path).is_file():
+        raise InputError(f'config {name} does not exist')
+    return Config.fromfile(path)
+
+
+def rpn_stage(config: Config, rpn_config: str | None = None) -> Config:
+    """The config of the proposal stage: an RPN on the positive chips of a detector's data.
+
+    Args:
+        config (Config): Of the detector.
+        rpn_config (str, optional): Config of the RPN, whose own data do not matter. Defaults to
+            None: the one that ``config`` names as ``rpn_config``, or an RPN with ResNet-50-FPN.
+
+    Returns:
+        Config: The RPN's, with the images, levels and pipelines of ``config``. Validated only if
+            that one's metric is ``CocoMetric``.
+
+    Raises:
+        InputError: The detector is not trained and tested on chips.
+    """
+    stage = load_config(rpn_config or config.get('rpn_config') or DEFAULT_RPN_CONFIG)
+    for key in _DATA_KEYS:
+        stage[key] = copy.deepcopy(config[key])
+    for key in _SHARED_KEYS:
+        if key in config:
+            stage[key] = config[key]
+    chip_config(stage)['proposal_file'] = None
+    imports = dict.fromkeys(
+        [*stage.custom_imports['imports'], *config.get('custom_imports', {}).get('imports', [])]
+    )
+    stage.custom_imports = dict(imports=list(imports), allow_failed_imports=False)
+    evaluator = config.get('val_evaluator')
+    if isinstance(evaluator, dict) and evaluator.get('type') == 'CocoMetric':
+        stage.val_evaluator = {**evaluator, 'metric': 'proposal'}
+        stage.test_evaluator = stage.val_evaluator
+    else:  # other metrics are not about proposals
+        for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+            stage[key] = None
+        stage.train_cfg.pop('val_interval', None)
+    return stage
+
+
+def detector_stage(config: Config, proposal_file: str) -> Config:
+    """The config of the detector's training with negative chips.
+
+    Args:
+        config (Config): Of the detector.
+        proposal_file (str): What negative chips are chosen for.
+
+    Returns:
+        Config: A copy with it.
+
+    Raises:
+        InputError: The detector is not trained on chips.
+    """
+    stage = copy.deepcopy(config)
+    chips = chip_config(stage)
+    chips['proposal_file'] = proposal_file
+    return stage
+
+
+def chip_config(config: Config) -> dict:
+    """The config of the training's ``ChipDataset``, itself and no copy.
+
+    Raises:
+        InputError: There is none.
+    """
+    dataset = (config.get('train_dataloader') or {}).get('dataset')
+    for inner in nested_configs(dataset) if isinstance(dataset, dict) else ():
+        if str(inner.get('type')) == 'ChipDataset':
+            return inner
+    raise InputError(
+        f'{config.filename} trains on no chips: its train_dataloader.dataset is and holds no '
+        'ChipDataset'
+    )

@@ -1,0 +1,151 @@
+"""Detect on the pyramid of the training images and write the proposals for negative chips.
+
+python tools/extract_proposals.py CONFIG CHECKPOINT --out proposals.npz
+
+CONFIG's model, usually an RPN trained on positive chips, looks at the images of its
+train_dataloader, at the levels and through the pipeline of its val_dataloader. Called again after
+an interruption, it goes on where it was. In several processes:
+
+torchrun --standalone --nproc_per_node 8 tools/extract_proposals.py CONFIG CHECKPOINT --out
+proposals.npz --launcher pytorch
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.dist import get_rank, init_dist
+from mmengine.logging import MMLogger
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import nn
+
+from mmsniper.apis import extract_proposals
+from mmsniper.apis.pyramid_detection import is_chip_dataset
+from mmsniper.datasets.nesting import nested_configs
+from mmsniper.errors import InputError
+from mmsniper.utils import run_script
+from mmsniper.utils.cpu import has_accelerator, join_gloo_group
+
+
+def main() -> None:
+    args = parse_args()
+    if not args.checkpoint.is_file():
+        raise InputError(f'checkpoint {args.checkpoint} does not exist')
+    if args.out.suffix != '.npz':
+        raise InputError(f'--out {args.out} must end in .npz')
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    train_config = next(
+        (c for c in nested_configs(config.train_dataloader.dataset) if is_chip_dataset(c)), None
+    )
+    if train_config is None:
+        raise InputError(f'train_dataloader.dataset of {args.config} is or holds no ChipDataset')
+    if args.launcher != 'none':
+        if has_accelerator():
+            init_dist(args.launcher)
+        else:
+            join_gloo_group(args.launcher)
+    MMLogger.get_instance('mmsniper', logger_name='mmsniper')
+    images = DATASETS.build(train_config.dataset)
+    images.full_init()
+    extract_proposals(
+        build_model(config.model, args.checkpoint),
+        images,
+        test_dataset(config),
+        args.out,
+        fingerprint=fingerprint(config, args),
+        max_per_image=args.max_per_image,
+        batch_size=args.batch_size,
+        num_workers=args.num_workers,
+        images_per_part=args.images_per_part,
+    )
+    if get_rank() == 0:
+        print(f'wrote {args.out}')
+
+
+def test_dataset(config: Config) -> dict:
+    """The config of the dataset whose levels and pipeline are used."""
+    return (config.get('val_dataloader') or config.test_dataloader).dataset
+
+
+def build_model(config: dict, checkpoint: Path) -> nn.Module:
+    """The model with the weights of a checkpoint, all of them, on this process's device."""
+    model = revert_sync_batchnorm(MODELS.build(config))
+    try:
+        load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+    except RuntimeError as error:
+        raise InputError(
+            f'checkpoint {checkpoint} does not fit the model of the config: '
+            f'{" ".join(str(error).split())[:300]}'
+        ) from error
+    device = get_device()
+    if device == 'cuda':
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+    model.to(device)
+    return model
+
+
+def fingerprint(config: Config, args: argparse.Namespace) -> dict:
+    """What the proposals depend on."""
+    parts = [config.model, config.train_dataloader.dataset, test_dataset(config)]
+    text = '\n'.join(str(part) for part in parts)
+    status = args.checkpoint.stat()
+    return dict(
+        config=hashlib.sha256(text.encode()).hexdigest(),
+        checkpoint=str(args.checkpoint.resolve()),
+        checkpoint_size=status.st_size,
+        checkpoint_time=status.st_mtime_ns,
+        max_per_image=args.max_per_image,
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
+    return value
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='of the RPN or detector, with the training images')
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE.npz', help='where to')
+    parser.add_argument(
+        '--max-per-image',
+        type=_positive,
+        default=300,
+        help='the most proposals of an image, those with the highest scores (default: 300)',
+    )
+    parser.add_argument('--batch-size', type=_positive, default=1, help='views at once, default 1')
+    parser.add_argument('--num-workers', type=int, default=2, help='that load images, default 2')
+    parser.add_argument(
+        '--images-per-part',
+        type=_positive,
+        default=500,
+        help='how many images are lost at most, per process, when it is interrupted (default: 500)',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override settings, as key=value'
+    )
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+if __name__ == '__main__':
+    run_script(main)
