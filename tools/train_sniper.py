@@ -39,14 +39,14 @@ def main() -> None:
 
     if args.proposals is None:
         rpn_dir = work_dir / 'rpn'
-        rpn_path = write_config(rpn_stage(config, args.rpn_config), rpn_dir / 'config.py')
+        rpn_path = write_config(rpn_stage(config, args.rpn_config), work_dir / 'rpn.py')
         train('RPN', rpn_path, rpn_dir, args)
         extract(rpn_path, final_checkpoint(Config.fromfile(rpn_path), rpn_dir), proposals, args)
     read_proposals(proposals)  # an unusable file shows now
 
     detector_dir = work_dir / 'detector'
     stage = detector_stage(config, str(proposals))
-    detector_path = write_config(stage, detector_dir / 'config.py')
+    detector_path = write_config(stage, work_dir / 'detector.py')
     train('detector', detector_path, detector_dir, args)
     print(f'\nDone: {final_checkpoint(stage, detector_dir)}')
     for name, value in last_metrics(detector_dir).items():
@@ -56,13 +56,13 @@ def main() -> None:
 def write_config(config: Config, path: Path) -> Path:
     """Write the config of a stage, or make sure that the stage was begun with the same one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name('new_config.py')
+    temporary = path.with_name(f'new_{path.name}')
     config.dump(temporary)
     if path.is_file() and path.read_text() != temporary.read_text():
         temporary.unlink()
         raise InputError(
-            f'{path.parent} was begun with another config: delete it to begin anew, or choose '
-            'another --work-dir'
+            f'{path.with_suffix("")} was begun with another config, {path}: delete both to begin '
+            'anew, or choose another --work-dir'
         )
     os.replace(temporary, path)
     return path

@@ -97,12 +97,12 @@ def pool_annotations(paths: Sequence[str]) -> PooledAnnotations:
     unusable = {reason: int(marked.sum()) for reason, marked in reasons.items() if marked.any()}
     num_crowds = sum(crowds for _, crowds in files)
     if not usable.any():
-        left_out = [f'{num_crowds} crowds'] if num_crowds else []
-        left_out += [f'{count} {reason}' for reason, count in unusable.items()]
+        counts = {'crowds': num_crowds, **unusable}
+        left_out = ', '.join(f'{reason}: {count}' for reason, count in counts.items() if count)
         raise InputError(
             f'{", ".join(map(str, paths))} has no object that can be trained on'
-            f'{" (left out: " + ", ".join(left_out) + ")" if left_out else ""}; give annotations '
-            'with at least one box.'
+            f'{f" (left out are {left_out})" if left_out else ""}; give '
+            'annotations with at least one box.'
         )
     starts = np.concatenate(([0], np.cumsum(np.bincount(image[usable], minlength=len(heights)))))
     # As ChipDataset does: what sticks out of the image is not seen.

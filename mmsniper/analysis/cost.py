@@ -21,7 +21,7 @@ def megapixels(heights: np.ndarray, widths: np.ndarray, factors: np.ndarray) -> 
     Returns:
         float: Sum over all entries in 10**6 pixels.
     """
-    factors = factors.reshape(len(heights), -1)
+    factors = factors[:, None] if factors.ndim == 1 else factors
     sides_y = np.floor(heights[:, None] * factors + 0.5)
     sides_x = np.floor(widths[:, None] * factors + 0.5)
     return float((sides_y * sides_x).sum() / 1e6)

@@ -20,6 +20,7 @@ from mmsniper.chips import Pyramid
 LEVEL_COLOURS = ('#d1495b', '#edae49', '#2a9d8f', '#3d6fb6', '#7b4b94')
 OBJECT_COLOUR = '#5b6770'
 IGNORED_COLOUR = '#c9ced3'
+MAX_TICKS = 10
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 PANELS_PER_ROW = {1: 1, 2: 2, 4: 2}  # by number of levels, three to a row otherwise
 
@@ -201,6 +202,8 @@ def _scale_sizes(axes: Axes, limits: tuple[float, float]) -> None:
     axes.set_xscale('log')
     axes.set_xlim(*limits)
     ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    if len(ticks) > MAX_TICKS:
+        ticks = ticks[len(ticks) % 2 :: 2]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([str(tick) for tick in ticks])

@@ -11,6 +11,7 @@ mask-rcnn and condinst those of MMDetection. Needs Linux.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import sys
 import time
@@ -190,6 +191,12 @@ def measure(args: argparse.Namespace, name: str, tile_size: int | None) -> dict[
     )
 
 
+def measure_quietly(*args) -> dict[str, Any]:
+    """The same, without a word on standard output, which may be for the figures."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return measure(*args)
+
+
 def format_table(figures: list[dict[str, Any]]) -> str:
     """The figures as lines of text, one per head and kind of views."""
     lines = [
@@ -242,7 +249,7 @@ def main() -> None:
     for name in args.heads:
         for tile_size in (None, args.tile_size):
             with multiprocessing.get_context('spawn').Pool(1) as pool:
-                figures.append(pool.apply(measure, (args, name, tile_size)))
+                figures.append(pool.apply(measure_quietly, (args, name, tile_size)))
     print(format_table(figures), file=sys.stderr if args.json == '-' else sys.stdout)
     if args.json:
         write_json(args.json, figures)

@@ -1,0 +1,171 @@
+"""How large objects are, in the image and at each pyramid level, and what chips for them cost.
+
+Shapes: n boxes, m images, L pyramid levels, b bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmsniper.chips import Pyramid, box_sizes, positive_chips
+
+from .coco_boxes import Annotations
+from .cost import chip_megapixels, megapixels
+
+BINS_PER_OCTAVE = 4
+
+
+@dataclass(frozen=True)
+class ScaleCost:
+    """What training on a data set costs, as means over all images, those without a box included.
+
+    Attributes:
+        chips_per_image (float): Positive chips.
+        chips_per_level (tuple[float, ...]): The same for each level, fine to coarse.
+        mpx_per_image (float): Area of these chips, 10**6 pixels of their levels.
+        mpx_single_scale (float): Area of the whole image at the single scale, likewise.
+        mpx_pyramid (float): Area of the whole image at all levels together, likewise.
+    """
+
+    chips_per_image: float
+    chips_per_level: tuple[float, ...]
+    mpx_per_image: float
+    mpx_single_scale: float
+    mpx_pyramid: float
+
+    @property
+    def relative(self) -> float:
+        """Area of the chips relative to that of the single scale."""
+        return self.mpx_per_image / self.mpx_single_scale
+
+
+def box_images(annotations: Annotations) -> np.ndarray:
+    """The image of each box.
+
+    Args:
+        annotations (Annotations): Of n boxes.
+
+    Returns:
+        np.ndarray: (n,) int64.
+    """
+    starts = annotations.image_starts
+    return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
+
+def measure_cost(
+    annotations: Annotations,
+    pyramid: Pyramid,
+    chip_size: int,
+    single_scale: Pyramid,
+    stride: int = 32,
+    seed: int = 0,
+) -> ScaleCost:
+    """Make the positive chips of a data set and add up their pixels.
+
+    Args:
+        annotations (Annotations): Of m >= 1 images.
+        pyramid (Pyramid): Levels and valid ranges.
+        chip_size (int): Longest side of a chip in pixels of its level.
+        single_scale (Pyramid): One level, to compare the cost with.
+        stride (int): Stride of the chips' grid in pixels of the level. Defaults to 32.
+        seed (int): Of the chips. Defaults to 0.
+
+    Returns:
+        ScaleCost: Means over the m images.
+
+    Raises:
+        InputError: If ``chip_size`` or ``stride`` is no positive whole number.
+    """
+    chips = positive_chips(*annotations, pyramid, chip_size=chip_size, stride=stride, seed=seed)
+    heights, widths = annotations.heights, annotations.widths
+    num_images = len(heights)
+    factors = pyramid.scale_factors(heights, widths)
+    per_level = np.bincount(chips.level, minlength=pyramid.num_levels) / num_images
+    single = single_scale.scale_factors(heights, widths)
+    return ScaleCost(
+        chips_per_image=len(chips) / num_images,
+        chips_per_level=tuple(per_level.tolist()),
+        mpx_per_image=chip_megapixels(chips, factors) / num_images,
+        mpx_single_scale=megapixels(heights, widths, single) / num_images,
+        mpx_pyramid=megapixels(heights, widths, factors) / num_images,
+    )
+
+
+def uncovered_share(annotations: Annotations, pyramid: Pyramid) -> float:
+    """Share of the objects whose size is in the valid range of no level.
+
+    Args:
+        annotations (Annotations): Of n >= 1 boxes.
+        pyramid (Pyramid): Levels and valid ranges.
+
+    Returns:
+        float: From 0 to 1.
+    """
+    return float(1 - pyramid.in_range(box_sizes(annotations.boxes)).any(axis=1).mean())
+
+
+def without_chip_share(annotations: Annotations, pyramid: Pyramid, chip_size: int) -> float:
+    """Share of the objects that no positive chip can wholly contain.
+
+    Besides those without a valid level these are objects that are too long for a chip at each
+    level they are valid at, and slivers of less than 2 pixels that are valid at the finest only.
+
+    Args:
+        annotations (Annotations): Of n >= 1 boxes.
+        pyramid (Pyramid): Levels and valid ranges.
+        chip_size (int): Longest side of a chip in pixels of its level.
+
+    Returns:
+        float: From 0 to 1.
+    """
+    boxes, image = annotations.boxes, box_images(annotations)
+    factors = pyramid.scale_factors(annotations.heights, annotations.widths)
+    # The rules of ``positive_chips``: chips are whole pixels of the image, and so is what they
+    # contain.
+    chip_sides = np.floor(chip_size / factors + 1e-6)[image]
+    touched = np.ceil(boxes[:, 2:]) - np.floor(boxes[:, :2])
+    fits = touched.max(axis=1)[:, None] <= chip_sides
+    fits[:, 0] &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= 2
+    return float(1 - (pyramid.in_range(box_sizes(boxes)) & fits).any(axis=1).mean())
+
+
+def scale_histograms(annotations: Annotations, pyramid: Pyramid) -> dict[str, Any]:
+    """Histograms of object sizes in the image and at each level, bins a quarter octave wide.
+
+    Args:
+        annotations (Annotations): Of n >= 1 boxes.
+        pyramid (Pyramid): Levels and valid ranges.
+
+    Returns:
+        dict: ``'image'`` with ``'edges'`` (b + 1,) in pixels of the original image and
+        ``'counts'`` (b,); ``'levels'``, a list with the same for each level, edges in its pixels,
+        and ``'valid_counts'`` (b,), how many of ``'counts'`` are in its valid range. Every object
+        is in one bin of each.
+    """
+    sizes, image = box_sizes(annotations.boxes), box_images(annotations)
+    factors = pyramid.scale_factors(annotations.heights, annotations.widths)[image]
+    valid = pyramid.in_range(sizes)
+    levels = []
+    for level in range(pyramid.num_levels):
+        seen = sizes * factors[:, level]
+        edges = _edges(seen)
+        levels.append(
+            dict(
+                edges=edges.tolist(),
+                counts=np.histogram(seen, edges)[0].tolist(),
+                valid_counts=np.histogram(seen[valid[:, level]], edges)[0].tolist(),
+            )
+        )
+    edges = _edges(sizes)
+    counts = np.histogram(sizes, edges)[0].tolist()
+    return dict(image=dict(edges=edges.tolist(), counts=counts), levels=levels)
+
+
+def _edges(sizes: np.ndarray) -> np.ndarray:
+    """Edges at powers of 2 ** (1 / 4) that enclose all ``sizes``, which are positive."""
+    first = np.floor(np.log2(sizes.min()) * BINS_PER_OCTAVE - 1e-6)
+    last = np.floor(np.log2(sizes.max()) * BINS_PER_OCTAVE + 1e-6) + 1
+    return 2.0 ** (np.arange(first, last + 1) / BINS_PER_OCTAVE)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from mmsniper.analysis.coco_boxes import Annotations
+from mmsniper.analysis.scale_statistics import (
+    measure_cost,
+    scale_histograms,
+    uncovered_share,
+    without_chip_share,
+)
+from mmsniper.chips import Pyramid, box_sizes, positive_chips
+
+SINGLE = Pyramid([(800, 1333)], [(-1, -1)])
+PAPER = Pyramid([(1400, 2000), (800, 1280), (-1, 512)], [(-1, 80), (32, 150), (120, -1)])
+
+
+def random_annotations(seed, num_images=12, max_size=500):
+    rng = np.random.default_rng(seed)
+    heights, widths = rng.integers(60, 700, num_images), rng.integers(60, 700, num_images)
+    counts = rng.integers(0, 12, num_images)
+    counts[0] = 3
+    image = np.repeat(np.arange(num_images), counts)
+    limits = np.stack([widths, heights], axis=1)[image]
+    sides = np.minimum(np.exp(rng.uniform(0, np.log(max_size), (len(image), 2))), limits)
+    corners = rng.uniform(0, 1, sides.shape) * (limits - sides)
+    boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    return Annotations(boxes, np.concatenate([[0], np.cumsum(counts)]), heights, widths)
+
+
+def test_costs_of_one_image():
+    boxes = np.array([[10, 10, 60, 50], [300, 200, 500, 400]], np.float32)
+    data = Annotations(boxes, np.array([0, 2, 2]), np.array([480, 480]), np.array([640, 640]))
+    cost = measure_cost(data, PAPER, 512, SINGLE)
+    # The first box counts at two levels, the second at one; the second image has none.
+    assert cost.chips_per_level == (0.5, 0.5, 0.5)
+    assert cost.chips_per_image == 1.5
+    area = (round(175 * 1400 / 480) ** 2 + round(307 * 800 / 480) ** 2 + 512 * 384) / 2e6
+    assert cost.mpx_per_image == pytest.approx(area)
+    assert cost.mpx_single_scale == pytest.approx(1067 * 800 / 1e6)
+    assert cost.mpx_pyramid == pytest.approx((1867 * 1400 + 1067 * 800 + 512 * 384) / 1e6)
+    assert cost.relative == pytest.approx(area / (1067 * 800 / 1e6))
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_without_chip_share_is_what_the_chips_leave_out(seed):
+    data = random_annotations(seed)
+    pyramid = Pyramid([2.0, 0.7], [(-1, 60), (90, -1)])
+    chips = positive_chips(*data, pyramid, chip_size=256)
+    valid = pyramid.in_range(box_sizes(data.boxes))
+    inside = np.zeros(len(data.boxes), bool)
+    for image, level, chip in zip(chips.image, chips.level, chips.boxes):
+        of_image = slice(*data.image_starts[image : image + 2])
+        boxes = data.boxes[of_image]
+        whole = (boxes[:, :2] >= chip[:2]).all(1) & (boxes[:, 2:] <= chip[2:]).all(1)
+        if level == 0:  # thin ones may be in a chip by chance, but none is made for them
+            whole &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= 2
+        inside[of_image] |= whole & valid[of_image, level]
+    share = without_chip_share(data, pyramid, 256)
+    assert share == pytest.approx(1 - inside.mean())
+    uncovered = uncovered_share(data, pyramid)
+    assert uncovered == pytest.approx(1 - valid.any(axis=1).mean())
+    assert share > uncovered > 0
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_every_object_is_in_one_bin(seed):
+    data = random_annotations(seed)
+    sizes = box_sizes(data.boxes)
+    histograms = scale_histograms(data, PAPER)
+    valid = PAPER.in_range(sizes)
+    for histogram in (histograms['image'], *histograms['levels']):
+        edges = np.array(histogram['edges'])
+        assert sum(histogram['counts']) == len(sizes)
+        assert len(edges) == len(histogram['counts']) + 1
+        assert np.allclose(edges[1:] / edges[:-1], 2**0.25)
+    for level, histogram in enumerate(histograms['levels']):
+        assert sum(histogram['valid_counts']) == valid[:, level].sum()
+        assert (np.array(histogram['valid_counts']) <= histogram['counts']).all()
+
+
+@pytest.mark.parametrize('size', [1, 2, 16, 50, 2**0.25])
+def test_histogram_of_one_size(size):
+    boxes = np.array([[0, 0, size, size]] * 3, np.float32)
+    data = Annotations(boxes, np.array([0, 3]), np.array([100]), np.array([100]))
+    histogram = scale_histograms(data, Pyramid([1.0], [(-1, -1)]))['image']
+    edges, counts = np.array(histogram['edges']), np.array(histogram['counts'])
+    assert counts.sum() == counts.max() == 3
+    bin_of_all = counts.argmax()
+    assert edges[bin_of_all] <= size * 1.001 and size <= edges[bin_of_all + 1] * 1.001
+
+
+def test_sizes_at_a_level_are_those_in_the_image_times_the_factor():
+    boxes = np.array([[0, 0, 40, 40]], np.float32)
+    data = Annotations(boxes, np.array([0, 1]), np.array([200]), np.array([400]))
+    histograms = scale_histograms(data, Pyramid([(-1, 800), 0.25], [(-1, 30), (30, -1)]))
+    for level, seen in zip(histograms['levels'], (80, 10)):
+        (index,) = np.flatnonzero(level['counts'])
+        assert level['edges'][index] <= seen < level['edges'][index + 1]
+    assert sum(histograms['levels'][0]['valid_counts']) == 0
+    assert sum(histograms['levels'][1]['valid_counts']) == 1

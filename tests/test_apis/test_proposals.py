@@ -1,0 +1,214 @@
+"""Making a file of proposals, in one go or in several."""
+
+import json
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+import torch
+from coco_files import write_coco
+from mmdet.registry import DATASETS
+from mmengine.structures import InstanceData
+from torch import nn
+
+from mmsniper import InputError
+from mmsniper.apis import extract_proposals, unique_images
+from mmsniper.apis.proposals import join_tables
+from mmsniper.datasets.proposal_file import ProposalTable, read_proposals
+
+SIZES = [(100, 140), (120, 90), (80, 80), (100, 100), (96, 128)]
+BOXES = [
+    [(10, 10, 20, 20), (60, 40, 50, 50)],
+    [(5, 60, 30, 30)],
+    [],
+    [(0, 0, 90, 90), (50, 50, 12, 12)],
+    [(70, 30, 25, 35)],
+]
+VIEWS = dict(
+    type='ChipDataset',
+    test_mode=True,
+    levels=[1.0, 0.5],
+    valid_ranges=[(-1, 40), (30, -1)],
+    tile_size=80,
+    tile_overlap=0.6,
+    pipeline=[
+        dict(type='LoadIntactImage'),
+        dict(type='ChipSample'),
+        dict(type='ScaleNormalize'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackChipInputs'),
+    ],
+    # Not read: proposals are extracted for other images.
+    dataset=dict(type='CocoDataset', ann_file='does/not/exist.json'),
+)
+
+
+class Oracle(nn.Module):
+    """Finds all objects that are whole in a view, and breaks down where it is told to."""
+
+    def __init__(self, objects: dict, stop_after: int = 10**9) -> None:
+        super().__init__()
+        self.objects, self.stop_after, self.seen = objects, stop_after, []
+
+    def test_step(self, batch: dict) -> list:
+        for sample in batch['data_samples']:
+            name = os.path.basename(sample.img_path)
+            if name not in self.seen:
+                if len(self.seen) == self.stop_after:
+                    raise KeyboardInterrupt
+                self.seen.append(name)
+            boxes = torch.tensor(self.objects[name], dtype=torch.float32).reshape(-1, 4)
+            left, top, right, bottom = sample.chip.tolist()
+            limits = torch.tensor([left, top, right, bottom])
+            inside = (boxes[:, :2] >= limits[:2]).all(1) & (boxes[:, 2:] <= limits[2:]).all(1)
+            boxes = boxes[inside] - torch.tensor([left, top, left, top])
+            sample.pred_instances = InstanceData(
+                bboxes=boxes,
+                scores=torch.full((len(boxes),), 0.9),
+                labels=torch.zeros(len(boxes), dtype=torch.long),
+            )
+        return batch['data_samples']
+
+
+@pytest.fixture
+def data(tmp_path):
+    config = write_coco(tmp_path, SIZES, BOXES)
+    dataset = DATASETS.build(dict(config, filter_cfg=dict(filter_empty_gt=False)))
+    objects = {
+        f'{index}.png': [(x, y, x + w, y + h) for x, y, w, h in boxes]
+        for index, boxes in enumerate(BOXES)
+    }
+    return dataset, objects
+
+
+def extract(dataset, model, path, **options) -> None:
+    options = dict(fingerprint=dict(checkpoint='a'), num_workers=0, images_per_part=2) | options
+    extract_proposals(model, dataset, VIEWS, path, **options)
+
+
+def assert_all_objects(table: ProposalTable, objects: dict) -> None:
+    for row, name in enumerate(table.names.tolist()):
+        found = table.boxes[slice(*table.image_starts[row : row + 2])]
+        assert sorted(found.tolist()) == sorted(map(list, objects[name]))
+        assert (table.heights[row], table.widths[row]) == SIZES[int(name[0])]
+
+
+def test_views_are_merged_in_pixels_of_the_image(data, tmp_path):
+    dataset, objects = data
+    model = Oracle(objects).train()
+    extract(dataset, model, tmp_path / 'out' / 'proposals.npz')
+    table = read_proposals(tmp_path / 'out' / 'proposals.npz')
+    assert table.names.tolist() == [f'{index}.png' for index in range(5)]
+    assert_all_objects(table, objects)
+    assert np.allclose(table.scores, 0.9)
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['proposals.npz']
+    assert model.training, 'the model is as it was'
+
+
+@pytest.mark.parametrize('stop_after', [1, 3, 4])
+def test_an_interrupted_extraction_goes_on(data, tmp_path, stop_after):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+    with pytest.raises(KeyboardInterrupt):
+        extract(dataset, Oracle(objects, stop_after), path)
+    assert not path.exists()
+    second = Oracle(objects)
+    extract(dataset, second, path)
+    assert len(second.seen) == 5 - stop_after // 2 * 2, 'only what was not written yet'
+    assert_all_objects(read_proposals(path), objects)
+    assert not (tmp_path / 'proposals.npz.parts').exists()
+
+
+def test_parts_of_another_checkpoint_are_not_gone_on_with(data, tmp_path):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+    with pytest.raises(KeyboardInterrupt):
+        extract(dataset, Oracle(objects, 3), path)
+    with pytest.raises(InputError, match='of an extraction with other settings or another check'):
+        extract(dataset, Oracle(objects), path, fingerprint=dict(checkpoint='b'))
+    assert json.loads((tmp_path / 'proposals.npz.parts' / 'run.json').read_text())
+
+
+def test_a_limit_and_a_selection(data, tmp_path):
+    dataset, objects = data
+    extract(dataset, Oracle(objects), tmp_path / 'a.npz', max_per_image=1)
+    assert np.diff(read_proposals(tmp_path / 'a.npz').image_starts).tolist() == [1, 1, 0, 1, 1]
+
+    def only_large(index, sample):
+        width = sample.pred_instances.bboxes[:, 2] - sample.pred_instances.bboxes[:, 0]
+        assert dataset.get_data_info(index)['img_path'] == sample.img_path
+        return (width > 40).numpy()
+
+    extract(dataset, Oracle(objects), tmp_path / 'b.npz', select=only_large)
+    boxes = read_proposals(tmp_path / 'b.npz').boxes
+    assert sorted(boxes.tolist()) == [[0, 0, 90, 90], [60, 40, 110, 90]]
+
+
+def test_repeated_images_are_looked_at_once(data, tmp_path):
+    dataset, objects = data
+    repeated = DATASETS.build(dict(type='RepeatDataset', dataset=dataset, times=3))
+    model = Oracle(objects)
+    extract(repeated, model, tmp_path / 'proposals.npz')
+    assert len(read_proposals(tmp_path / 'proposals.npz')) == 5
+    assert unique_images(['b', 'a', 'b', 'c', 'a']).tolist() == [0, 1, 3]
+
+
+def test_a_dataset_of_whole_images_has_no_levels(data, tmp_path):
+    dataset, objects = data
+    with pytest.raises(InputError, match="is 'CocoDataset'; it must be a ChipDataset"):
+        extract_proposals(
+            Oracle(objects),
+            dataset,
+            dict(type='CocoDataset'),
+            tmp_path / 'proposals.npz',
+            fingerprint={},
+        )
+
+
+def test_images_in_no_part_are_named():
+    empty = ProposalTable(
+        names=np.array(['a.jpg']),
+        heights=np.array([4]),
+        widths=np.array([4]),
+        image_starts=np.array([0, 0]),
+        boxes=np.zeros((0, 4), np.float32),
+        scores=np.zeros(0, np.float32),
+    )
+    with pytest.raises(InputError, match='1 images have no proposals, such as b.jpg'):
+        join_tables([empty], np.array(['a.jpg', 'b.jpg']))
+
+
+def _work(rank: int, folder: str, objects: dict) -> None:
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2
+    )
+    dataset = DATASETS.build(
+        dict(
+            type='mmdet.CocoDataset',
+            data_root=folder,
+            ann_file='annotations.json',
+            data_prefix=dict(img=''),
+            metainfo=dict(classes=('a', 'b')),
+        )
+    )
+    extract(dataset, Oracle(objects), f'{folder}/two.npz', images_per_part=1)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_images(data, tmp_path):
+    dataset, objects = data
+    context = multiprocessing.get_context('fork')
+    processes = [
+        context.Process(target=_work, args=(rank, str(tmp_path), objects)) for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    extract(dataset, Oracle(objects), tmp_path / 'one.npz')
+    one, two = (read_proposals(tmp_path / f'{name}.npz') for name in ('one', 'two'))
+    assert one.names.tolist() == two.names.tolist()
+    assert np.array_equal(one.boxes, two.boxes)
+    assert np.array_equal(one.image_starts, two.image_starts)

@@ -1,0 +1,49 @@
+"""What counts as a false positive."""
+
+import pytest
+import torch
+
+from mmsniper import InputError
+from mmsniper.engine import OnlineNegativesHook
+from mmsniper.engine.online_negatives_hook import find_false_positives
+
+BOXES = torch.tensor(
+    [
+        [0, 0, 10, 10],  # on an object
+        [0, 0, 10, 30],  # IoU of a third with it
+        [50, 50, 60, 60],  # on nothing
+        [50, 50, 60, 60],  # on nothing, with a low score
+        [100, 0, 110, 10],  # inside a crowd
+        [100, 0, 110, 60],  # half of it inside the crowd
+        [100, 0, 110, 62],  # less than half
+    ],
+    dtype=torch.float32,
+)
+SCORES = torch.tensor([0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9])
+
+
+def test_hand_made_false_positives():
+    objects, crowds = [[0, 0, 10, 10]], [[80, 0, 200, 30]]
+    wrong = find_false_positives(BOXES, SCORES, objects, crowds, score_thr=0.3, iou_thr=0.5)
+    assert wrong.tolist() == [False, True, True, False, False, False, True]
+
+
+def test_no_objects_and_no_detections():
+    assert find_false_positives(BOXES, SCORES, [], [], 0.3, 0.5).tolist() == [
+        *(True, True, True, False, True, True, True)
+    ]
+    none = find_false_positives(BOXES[:0], SCORES[:0], [[0, 0, 10, 10]], [], 0.3, 0.5)
+    assert none.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(interval=0), 'interval=0 must be 1 or more epochs'),
+        (dict(score_thr=2), 'score_thr=2 must lie between 0 and 1'),
+        (dict(iou_thr=-1), 'iou_thr=-1 must lie between 0 and 1'),
+    ],
+)
+def test_impossible_settings(settings, message):
+    with pytest.raises(InputError, match=message):
+        OnlineNegativesHook(**settings)

@@ -1,0 +1,220 @@
+"""Propose pyramid levels, valid ranges and a chip size for a data set, and say what they cost.
+
+Reads COCO annotation files (several count as one data set; no images are needed) and prints what
+fits their objects and a budget. With --out-dir it writes DIR/scales.png, histograms of the object
+sizes in the image and at each level, and DIR/scales.py, a config with the settings that can be
+inherited or pasted. With --levels and --valid-ranges it judges given settings instead.
+
+Sizes are sqrt(w * h) in pixels of the original image. Costs are means over images in megapixels
+that a detector looks at: of the positive chips, of the whole image at a single scale, and of the
+whole image at all levels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mmsniper.analysis.coco_boxes import Annotations, pool_annotations, sample_images
+from mmsniper.analysis.config_snippet import DEFAULT_BASE, base_expression, config_snippet
+from mmsniper.analysis.output import write_whole
+from mmsniper.analysis.scale_proposal import CHIP_SIZES, propose
+from mmsniper.analysis.scale_report import format_report, notes, plural, scale_figures
+from mmsniper.analysis.scale_statistics import measure_cost
+from mmsniper.chips import Pyramid
+from mmsniper.errors import InputError
+from mmsniper.utils.json_file import write_json
+from mmsniper.utils.script import run_script
+from mmsniper.visualization.scale_charts import draw_scales
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('annotations', nargs='+', metavar='ANN', help='COCO annotation files')
+    parser.add_argument('--out-dir', metavar='DIR', help='where to write scales.png and scales.py')
+    parser.add_argument('--json', metavar='FILE', help='write the figures, "-": standard output')
+    parser.add_argument(
+        '--budget',
+        type=_positive_number,
+        default=1.3,
+        metavar='X',
+        help='what the chips of an image may cost, relative to the single scale (default: 1.3)',
+    )
+    parser.add_argument(
+        '--single-scale',
+        type=_positive,
+        nargs=2,
+        default=(800, 1333),
+        metavar=('SHORT', 'LONG'),
+        help='the single scale to compare with (default: 800 1333)',
+    )
+    parser.add_argument(
+        '--levels',
+        type=_literal,
+        metavar='LIST',
+        help='judge these levels, such as "[(1400, 2000), (800, 1280), (-1, 512)]"',
+    )
+    parser.add_argument(
+        '--valid-ranges',
+        type=_literal,
+        metavar='LIST',
+        help='their valid ranges, such as "[(-1, 80), (32, 150), (120, -1)]"',
+    )
+    parser.add_argument(
+        '--chip-size',
+        type=_positive,
+        metavar='PIXELS',
+        help=f'use this chip size (default: one of {", ".join(map(str, CHIP_SIZES))}; 512 with '
+        '--levels)',
+    )
+    parser.add_argument(
+        '--base',
+        default=DEFAULT_BASE,
+        metavar='CONFIG',
+        help='config that DIR/scales.py inherits from: a file, or a name below the configs of '
+        'mmsniper (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--max-images',
+        type=_positive,
+        default=2000,
+        metavar='N',
+        help='measure chips and costs on at most so many images, drawn at random (default: 2000)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of chips and images (default: 0)')
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
+    return value
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} must be a number above 0')
+    return value
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f'{text} is no list in Python') from error
+
+
+def given_pyramid(args: argparse.Namespace) -> Pyramid | None:
+    """The settings to judge, or None if there are none.
+
+    Raises:
+        InputError: They are malformed.
+    """
+    if (args.levels is None) != (args.valid_ranges is None):
+        raise InputError('--levels and --valid-ranges belong together: give both or neither.')
+    return None if args.levels is None else Pyramid(args.levels, args.valid_ranges)
+
+
+def analyze(args: argparse.Namespace) -> tuple[dict[str, Any], Pyramid, Annotations]:
+    """Propose or judge the settings.
+
+    Returns:
+        tuple: The figures with sentences under ``'notes'``, the pyramid and the data set.
+    """
+    pyramid = given_pyramid(args)
+    short, long = sorted(args.single_scale)
+    single_scale = Pyramid([(short, long)], [(-1, -1)])
+    data = pool_annotations(args.annotations)
+    sample = sample_images(data.annotations, args.max_images, args.seed)
+    if pyramid is not None:
+        proposal, chip_size = None, args.chip_size or 512
+        cost = measure_cost(sample, pyramid, chip_size, single_scale, seed=args.seed)
+    else:
+        chip_sizes = [args.chip_size] if args.chip_size else CHIP_SIZES
+        with tqdm(desc='measuring candidates', unit='', leave=False, delay=1) as bar:
+            proposal = propose(
+                data.annotations,
+                args.budget,
+                single_scale,
+                chip_sizes,
+                sample=sample,
+                seed=args.seed,
+                on_measured=bar.update,
+            )
+        pyramid, chip_size, cost = proposal.pyramid, proposal.chip_size, proposal.cost
+    figures = scale_figures(data, pyramid, chip_size, cost, args.budget, len(sample.heights))
+    figures['notes'] = notes(figures, proposal)
+    figures['files'] = args.annotations
+    return figures, pyramid, data.annotations
+
+
+def write_files(
+    folder: Path, base: str, figures: dict[str, Any], pyramid: Pyramid, data: Annotations
+) -> None:
+    """Write the charts and the config.
+
+    Args:
+        folder (Path): Where to.
+        base (str): Python code for the config's ``_base_``.
+        figures (dict): As of ``analyze``.
+        pyramid (Pyramid): Levels and valid ranges.
+        data (Annotations): The data set.
+    """
+    names = ', '.join(Path(file).name for file in figures['files'][:3])
+    names += ', ...' * (len(figures['files']) > 3)
+    images, objects = plural(figures['images'], 'image'), plural(figures['objects'], 'object')
+    facts = f'{images} with {objects} ({names})'
+    cost = (
+        f'{figures["chips_per_image"]:.2f} chips and {figures["mpx_per_image"]:.3f} Mpx per image, '
+        f'{figures["relative_cost"]:.2f} times the single scale'
+    )
+    picture = draw_scales(
+        figures['histograms'],
+        pyramid,
+        figures['chip_size'],
+        figures['chips_per_level'],
+        {
+            'single scale': figures['mpx_single_scale'],
+            'pyramid': figures['mpx_pyramid'],
+            f'chips of {figures["chip_size"]}': figures['mpx_per_image'],
+        },
+        f'{facts}\n{cost}',
+    )
+    finest = pyramid.scale_factors(data.heights, data.widths)[:, 0]
+    longest_view = float((finest * (data.heights, data.widths)).max())
+    comment = f'Levels, valid ranges and chip size for {facts}:\n{cost}.'
+    text = config_snippet('scales.py', comment, base, pyramid, figures['chip_size'], longest_view)
+    write_whole(folder / 'scales.png', picture)
+    write_whole(folder / 'scales.py', text.encode())
+
+
+def main() -> None:
+    args = parse_args()
+    output = sys.stderr if args.json == '-' else sys.stdout
+    # Before the work, so that a wrong name is known at once.
+    if args.out_dir and Path(args.out_dir).exists() and not Path(args.out_dir).is_dir():
+        raise InputError(f'--out-dir {args.out_dir} is a file; name a folder.')
+    base = base_expression(args.base, args.out_dir) if args.out_dir else ''
+    figures, pyramid, data = analyze(args)
+    print(format_report(figures, figures['notes']), file=output)
+    if args.out_dir:
+        folder = Path(args.out_dir)
+        write_files(folder, base, figures, pyramid, data)
+        print(f'\nwritten: {folder / "scales.png"}, {folder / "scales.py"}', file=output)
+    if args.json:
+        write_json(args.json, figures)
+
+
+if __name__ == '__main__':
+    run_script(main)
