@@ -75,9 +75,7 @@ def negative_chips(
     min_proposals = read_min_proposals(min_proposals, pyramid.num_levels)
     check_max_negatives(max_negatives)
     seed = read_seed(seed)
-    candidates = candidate_proposals(
-        proposals, image_starts, heights, widths, pyramid, positives
-    )
+    candidates = candidate_proposals(proposals, image_starts, heights, widths, pyramid, positives)
     image, level, chips = cover_images(
         proposals,
         image_starts,

@@ -186,7 +186,7 @@ def _read_pickle(path: str, backend_args: dict | None) -> ProposalTable:
             shapes = [part.shape for part in arrays]
             if shapes != [(count, 4), (count,)] and any(part.size for part in arrays):
                 raise ValueError(f'{name} has arrays of shape {shapes[0]} and {shapes[1]}')
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # and so can whatever else it holds
         raise InputError(
             f"proposal file {path} is not what MMDetection's DumpProposals writes, boxes and "
             f'scores for each file name ({type(error).__name__}: {error})'
