@@ -97,6 +97,12 @@ def _check_json(path: str, config: dict) -> None:
         )
     if not content['images']:
         raise InputError(f'annotation file {path} lists no images')
+    for image in content['images']:
+        if not (image.get('height') and image.get('width')):
+            raise InputError(
+                f"image {image.get('file_name')} in annotation file {path} has no 'height' and "
+                "'width'; ChipDataset needs both"
+            )
     if not content['annotations']:
         raise InputError(f'annotation file {path} lists no annotations')
     if (config.get('metainfo') or {}).get('classes'):

@@ -69,8 +69,8 @@ class ChipDataset:
         stride (int): Distance of candidate chips in pixels of their level. Defaults to 32.
         proposal_file (str, optional): Proposals on these images, for negative chips: an ``.npz`` of
             ``tools/extract_proposals.py`` or a ``.pkl`` of MMDetection's ``DumpProposals``. Loading
-            a pickle can run any code: name none whose origin you do not trust. Defaults to None,
-            without negative chips.
+            a pickle can run any code: name none whose origin you do not trust. Not read in test
+            mode. Defaults to None, without negative chips.
         min_proposals (int | Sequence[int], optional): The fewest proposals of a negative chip, for
             all levels or for each. Defaults to 25 at the finest level and 10 at the others.
         max_negatives (int): The most negative chips of an image in an epoch, drawn at random.
@@ -118,6 +118,8 @@ class ChipDataset:
         for name, value in (('chip_size', chip_size), ('stride', stride)):
             if not value > 0:
                 raise InputError(f'{name} of ChipDataset must be positive, but is {value}')
+        if seed < 0:
+            raise InputError(f'seed of ChipDataset must be 0 or more, but is {seed}')
         self.pyramid = Pyramid(levels, valid_ranges)
         self.chip_size = chip_size
         self.stride = stride
@@ -142,8 +144,9 @@ class ChipDataset:
         self.dataset = _without_pipeline(dataset)
         # Shared, so that workers which outlive an epoch see the next one.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-        # A count per worker, so that none is lost where two count at once.
-        self._num_broken = torch.zeros(MAX_WORKERS, dtype=torch.int64).share_memory_()
+        # Of chips replaced, for broken images and by transforms: a count per worker, so that none
+        # is lost where two count at once.
+        self._num_replaced = torch.zeros(2, MAX_WORKERS, dtype=torch.int64).share_memory_()
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -152,7 +155,7 @@ class ChipDataset:
         """Restore a copy: Runner copies datasets that it is given, and copies share no memory."""
         self.__dict__.update(state)
         self._epoch.share_memory_()
-        self._num_broken.share_memory_()
+        self._num_replaced.share_memory_()
 
     @contextmanager
     def _reading_annotations(self) -> Iterator[None]:
@@ -204,7 +207,8 @@ class ChipDataset:
         else:
             check_annotation_files(self._inner_config)
             raise InputError(
-                f'none of the {self.num_images} images has a box in a valid range of ChipDataset; '
+                f'none of the {self.num_images} images has a box in a valid range of ChipDataset'
+                f'{" or proposals enough for a negative chip" if self.proposal_file else ""}; '
                 "check valid_ranges, and that metainfo['classes'] are the annotations' classes"
             )
 
@@ -221,7 +225,16 @@ class ChipDataset:
     @property
     def num_broken_images_skipped(self) -> int:
         """How often a broken image was skipped so far, in all workers of this process."""
-        return int(self._num_broken.sum())
+        return int(self._num_replaced[0].sum())
+
+    @property
+    def num_chips_refused(self) -> int:
+        """How often the pipeline gave None for a chip so far, in all workers of this process."""
+        return int(self._num_replaced[1].sum())
+
+    def _count_replaced(self, kind: int) -> None:
+        worker = get_worker_info()
+        self._num_replaced[kind, worker.id % MAX_WORKERS if worker else 0] += 1
 
     @property
     def epoch(self) -> int:
@@ -256,10 +269,12 @@ class ChipDataset:
     @property
     def has_proposals(self) -> bool:
         """Whether there are proposals to choose negative chips for."""
-        return self._chips.has_proposals
+        self.full_init()
+        return not self.test_mode and self._chips.has_proposals
 
     def proposals_of(self, image: int) -> np.ndarray:
         """The proposals of an image, (n, 4) float32 xyxy in its pixels, none without a file."""
+        self.full_init()
         return self._chips.proposals_of(image)
 
     def set_proposals(
@@ -270,6 +285,9 @@ class ChipDataset:
         The length stays, so that with more negative chips some positive ones are left out at
         random. See :meth:`mmsniper.datasets.epoch_chips.EpochChips.set_proposals`.
         """
+        if self.test_mode:
+            raise InputError('a ChipDataset in test mode has no chips to choose proposals for')
+        self.full_init()
         self._chips.set_proposals(proposal_file, min_proposals)
 
     def __len__(self) -> int:
@@ -345,12 +363,12 @@ class ChipDataset:
             except BrokenImageError as error:
                 if self.test_mode or not self.skip_broken_images:
                     raise
-                worker = get_worker_info()
-                self._num_broken[worker.id % MAX_WORKERS if worker else 0] += 1
+                self._count_replaced(0)
                 MMLogger.get_current_instance().warning(f'Skipped a chip: {error}.')
                 continue
             if results is not None:
                 return results
+            self._count_replaced(1)
         raise InputError(
             f'the pipeline of ChipDataset gave nothing for item {index}'
             + ('' if self.test_mode else f' and the {self.max_refetch} items after it')

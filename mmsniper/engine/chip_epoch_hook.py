@@ -43,12 +43,18 @@ class ChipEpochHook(Hook):
             )
 
     def after_train_epoch(self, runner) -> None:
-        """Log how many broken images the epochs so far have skipped."""
+        """Log how many chips were replaced by others so far."""
         for dataset in _chip_datasets(runner):
             if dataset.num_broken_images_skipped:
                 runner.logger.warning(
                     f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of '
                     'broken images so far'
+                )
+            if dataset.num_chips_refused:
+                runner.logger.warning(
+                    f'ChipDataset: transforms refused {dataset.num_chips_refused} chips so far, '
+                    'other chips took their place; RandomCrop refuses chips without objects unless '
+                    'allow_negative_crop=True'
                 )
 
 

@@ -84,3 +84,30 @@ def test_balancing_outside_is_warned_of(chips):
     runner = runner_of(DATASETS.build(dict(chips, dataset=inside)), epoch=0)
     ChipEpochHook().before_train(runner)
     assert runner.logger.lines == []
+
+
+def test_chips_that_transforms_refuse_are_counted(chips):
+    refusing = dict(type='FilterAnnotations', min_gt_bbox_wh=(25, 25))
+    chips['pipeline'] = [*PIPELINE[:-1], refusing, PIPELINE[-1]]
+    dataset = DATASETS.build(chips)
+    large = [item for item in range(len(dataset)) if has_large_object(dataset, item)]
+    assert 0 < len(large) < len(dataset)
+    given = [item['data_samples'].chip_level for item in dataset]
+    assert len(given) == len(dataset), 'other chips take their place'
+    # Each index goes on to the next chip that passes, counting those in between.
+    expected = sum(
+        min((item - index) % len(dataset) for item in large) for index in range(len(dataset))
+    )
+    assert dataset.num_chips_refused == expected
+    runner = runner_of(dataset, epoch=0)
+    ChipEpochHook().after_train_epoch(runner)
+    (line,) = runner.logger.lines
+    assert line.startswith(f'ChipDataset: transforms refused {expected} chips so far')
+
+
+def has_large_object(dataset, item) -> bool:
+    results = dataset.get_data_info(item)
+    for transform in dataset.pipeline.transforms[:4]:
+        results = transform(results)
+    boxes = results['gt_bboxes']
+    return bool(((boxes.widths > 25) & (boxes.heights > 25)).any())
