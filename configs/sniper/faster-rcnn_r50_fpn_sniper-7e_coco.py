@@ -1,27 +1,9 @@
 _base_ = [
-    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    '../_base_/models/faster-rcnn_r50_fpn_sniper.py',
     '../_base_/datasets/coco_sniper.py',
     '../_base_/schedules/sniper_7e.py',
     'mmdet::_base_/default_runtime.py',
 ]
 
-model = dict(
-    # Batches of 16 chips are large enough to train batch normalisation.
-    backbone=dict(norm_eval=False),
-    train_cfg=dict(
-        rpn=dict(
-            assigner=dict(
-                _delete_=True,
-                type='IgnoreAwareAssigner',
-                assigner=_base_.model.train_cfg.rpn.assigner,
-            )
-        ),
-        rcnn=dict(
-            assigner=dict(
-                _delete_=True,
-                type='IgnoreAwareAssigner',
-                assigner=_base_.model.train_cfg.rcnn.assigner,
-            )
-        ),
-    ),
-)
+# Batches of 16 chips are large enough to train batch normalisation.
+model = dict(backbone=dict(norm_eval=False))

@@ -1,5 +1,7 @@
-"""Assigners that honour ignored instances."""
+"""Assigners that honour ignored instances, and mask heads for large images."""
 
 from .ignore_aware_assigner import IgnoreAwareAssigner
+from .rle_mask_heads import RLECondInstMaskHead, RLEFCNMaskHead
+from .valid_range_assigner import ValidRangeAssigner
 
-__all__ = ['IgnoreAwareAssigner']
+__all__ = ['IgnoreAwareAssigner', 'RLECondInstMaskHead', 'RLEFCNMaskHead', 'ValidRangeAssigner']

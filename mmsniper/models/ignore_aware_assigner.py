@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-
-from mmdet.models.task_modules.assigners import AssignResult, BaseAssigner
+from mmdet.models.task_modules.assigners import AssignResult
 from mmdet.registry import TASK_UTILS
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
 
+from .assigner_wrapper import AssignerWrapper, leave_out
+
 
 @TASK_UTILS.register_module()
-class IgnoreAwareAssigner(BaseAssigner):
+class IgnoreAwareAssigner(AssignerWrapper):
     """Wrap any assigner so that priors on ignored instances are neither positive nor negative.
 
     A chip shows objects that are too large, too small or too much cut for it. Priors whose IoU with
@@ -20,7 +20,8 @@ class IgnoreAwareAssigner(BaseAssigner):
     of them (arXiv:1711.08189, section 5; the threshold is the paper's). This holds as well on chips
     without any valid object, where assigners of MMDetection make every prior background.
 
-    Priors have to be boxes (anchors or proposals), shape (n, 4), xyxy.
+    This is for anchors, of an RPN or of a one-stage detector; the second stage has
+    :class:`ValidRangeAssigner`. Priors have to be boxes, shape (n, 4), xyxy.
 
     Args:
         assigner (dict): Config of the assigner to wrap, such as ``MaxIoUAssigner``.
@@ -39,11 +40,8 @@ class IgnoreAwareAssigner(BaseAssigner):
     ) -> None:
         if not 0 <= ignore_iou_thr <= 1:
             raise InputError(f'ignore_iou_thr must lie between 0 and 1, but is {ignore_iou_thr}')
-        self.assigner = TASK_UTILS.build(assigner)
+        super().__init__(assigner, iou_calculator)
         self.ignore_iou_thr = ignore_iou_thr
-        self.iou_calculator = TASK_UTILS.build(iou_calculator)
-        # Assigners differ in what they take between the priors and the ground truth.
-        self._signature = inspect.signature(self.assigner.assign)
 
     def assign(self, pred_instances: InstanceData, *args, **kwargs) -> AssignResult:
         """Assign as the wrapped assigner does, then leave out priors on ignored instances.
@@ -58,20 +56,10 @@ class IgnoreAwareAssigner(BaseAssigner):
             AssignResult: With ``gt_inds`` and ``labels`` -1 for the priors left out.
         """
         result = self.assigner.assign(pred_instances, *args, **kwargs)
-        arguments = self._signature.bind(pred_instances, *args, **kwargs).arguments
-        ignored = arguments.get('gt_instances_ignore')
+        ignored = self.bind(pred_instances, *args, **kwargs).arguments.get('gt_instances_ignore')
         priors = pred_instances.priors
         if ignored is None or len(ignored) == 0 or len(priors) == 0:
             return result
         overlaps = self.iou_calculator(ignored.bboxes, priors)
-        left_out = overlaps.max(dim=0).values > self.ignore_iou_thr
-        result.gt_inds[left_out] = -1
-        if result.labels is not None:
-            result.labels[left_out] = -1
+        leave_out(result, overlaps.max(dim=0).values > self.ignore_iou_thr)
         return result
-
-    def __getattr__(self, name: str):
-        """Attributes that heads read off their assigner are those of the wrapped one."""
-        if name == 'assigner':
-            raise AttributeError(name)
-        return getattr(self.assigner, name)

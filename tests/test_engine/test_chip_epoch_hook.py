@@ -87,7 +87,7 @@ def test_balancing_outside_is_warned_of(chips):
 
 
 def test_chips_that_transforms_refuse_are_counted(chips):
-    refusing = dict(type='FilterAnnotations', min_gt_bbox_wh=(25, 25))
+    refusing = dict(type='FilterAnnotations', min_gt_bbox_wh=(40, 40))
     chips['pipeline'] = [*PIPELINE[:-1], refusing, PIPELINE[-1]]
     dataset = DATASETS.build(chips)
     large = [item for item in range(len(dataset)) if has_large_object(dataset, item)]
@@ -110,4 +110,4 @@ def has_large_object(dataset, item) -> bool:
     for transform in dataset.pipeline.transforms[:4]:
         results = transform(results)
     boxes = results['gt_bboxes']
-    return bool(((boxes.widths > 25) & (boxes.heights > 25)).any())
+    return bool(((boxes.widths > 40) & (boxes.heights > 40)).any())

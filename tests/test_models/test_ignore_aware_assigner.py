@@ -4,40 +4,24 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
-from mmengine.structures import InstanceData
+from roi_heads import (
+    FEATURES,
+    MAX_IOU,
+    SIZE,
+    chip_sample,
+    feature_gradient,
+    instances,
+    iou,
+    priors,
+    roi_head,
+)
 
 from mmsniper import InputError
-
-MAX_IOU = dict(
-    type='MaxIoUAssigner',
-    pos_iou_thr=0.5,
-    neg_iou_thr=0.5,
-    min_pos_iou=0.5,
-    match_low_quality=False,
-    ignore_iof_thr=-1,
-)
 
 
 def assigner(inner=MAX_IOU, **kwargs):
     return TASK_UTILS.build(dict(type='IgnoreAwareAssigner', assigner=inner, **kwargs))
-
-
-def instances(boxes, **extra):
-    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-    return InstanceData(bboxes=boxes, labels=torch.zeros(len(boxes), dtype=torch.long), **extra)
-
-
-def priors(boxes):
-    return InstanceData(priors=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
-
-
-def iou(a, b):
-    width = max(0, min(a[2], b[2]) - max(a[0], b[0]))
-    height = max(0, min(a[3], b[3]) - max(a[1], b[1]))
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 VALID, IGNORED = [0, 0, 10, 10], [100, 0, 110, 10]
@@ -105,16 +89,7 @@ def test_bad_threshold():
         assigner(ignore_iou_thr=3)
 
 
-FEATURES, SIZE = 8, 64
-
-
-def chip_with_only_ignored_objects():
-    sample = DetDataSample(
-        metainfo=dict(img_shape=(SIZE, SIZE), pad_shape=(SIZE, SIZE), scale_factor=(1.0, 1.0))
-    )
-    sample.gt_instances = instances([])
-    sample.ignored_instances = instances([[8, 8, 40, 40]])
-    return sample
+ONLY_IGNORED = dict(ignored=[[8, 8, 40, 40]])
 
 
 def rpn_head(assigner_type):
@@ -151,7 +126,7 @@ def classification_gradients_of_rpn(assigner_type):
     features = [torch.rand(1, FEATURES, SIZE // 8, SIZE // 8)]
     scores, deltas = head(features)
     scores[0].retain_grad()
-    sample = chip_with_only_ignored_objects()
+    sample = chip_sample(**ONLY_IGNORED)
     losses = head.loss_by_feat(
         scores, deltas, [sample.gt_instances], [sample.metainfo], [sample.ignored_instances]
     )
@@ -173,56 +148,19 @@ def test_rpn_without_the_wrapper_does_get_a_gradient():
     assert (gradients[overlaps > 0.3] != 0).all(), 'or the test above could not fail'
 
 
-def roi_loss(assigner_config, boxes):
-    """Loss of a RoI head whose proposals are ``boxes``, and the gradient on the features."""
-    torch.manual_seed(0)
-    head = MODELS.build(
-        dict(
-            type='StandardRoIHead',
-            bbox_roi_extractor=dict(
-                type='SingleRoIExtractor',
-                roi_layer=dict(type='RoIAlign', output_size=3, sampling_ratio=2),
-                out_channels=FEATURES,
-                featmap_strides=[8],
-            ),
-            bbox_head=dict(
-                type='Shared2FCBBoxHead',
-                in_channels=FEATURES,
-                fc_out_channels=16,
-                roi_feat_size=3,
-                num_classes=2,
-                bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
-                loss_cls=dict(type='CrossEntropyLoss'),
-                loss_bbox=dict(type='L1Loss'),
-            ),
-            train_cfg=ConfigDict(
-                assigner=assigner_config,
-                sampler=dict(
-                    type='RandomSampler', num=100, pos_fraction=0.25, add_gt_as_proposals=True
-                ),
-                pos_weight=-1,
-                debug=False,
-            ),
-            test_cfg=None,
-        )
-    )
-    features = torch.rand(1, FEATURES, SIZE // 8, SIZE // 8, requires_grad=True)
-    proposals = InstanceData(bboxes=torch.tensor(boxes, dtype=torch.float32))
-    losses = head.loss([features], [proposals], [chip_with_only_ignored_objects()])
-    sum(value for key, value in losses.items() if 'loss' in key).backward()
-    # Without any sampled proposal nothing depends on the features.
-    return torch.zeros_like(features) if features.grad is None else features.grad
-
-
 ON_IGNORED, ELSEWHERE = [[8, 8, 40, 40], [10, 6, 42, 36]], [[48, 48, 60, 60]]
 
 
+def roi_gradient(assigner_config, boxes):
+    return feature_gradient(roi_head(assigner_config), boxes, chip_sample(**ONLY_IGNORED))
+
+
 def test_roi_head_gets_no_gradient_from_ignored_objects():
-    assert (roi_loss(wrapped(MAX_IOU), ON_IGNORED) == 0).all()
-    gradient = roi_loss(wrapped(MAX_IOU), ON_IGNORED + ELSEWHERE)
+    assert (roi_gradient(wrapped(MAX_IOU), ON_IGNORED) == 0).all()
+    gradient = roi_gradient(wrapped(MAX_IOU), ON_IGNORED + ELSEWHERE)
     assert (gradient[..., 6:, 6:] != 0).any(), 'background still counts'
-    assert torch.equal(gradient, roi_loss(wrapped(MAX_IOU), ELSEWHERE))
+    assert torch.equal(gradient, roi_gradient(wrapped(MAX_IOU), ELSEWHERE))
 
 
 def test_roi_head_without_the_wrapper_does_get_a_gradient():
-    assert (roi_loss(MAX_IOU, ON_IGNORED) != 0).any()
+    assert (roi_gradient(MAX_IOU, ON_IGNORED) != 0).any()

@@ -18,6 +18,8 @@ class InfiniteChipSampler(InfiniteSampler):
     The indices of pass e are those of pass 0 plus e times the dataset's length, which
     ``ChipDataset`` understands as chips of epoch e. So it does not matter how far workers have
     fetched ahead.
+
+    Inside of ``MultiImageMixDataset`` the chips that are mixed into an item are always of pass 0.
     """
 
     def __init__(self, dataset, *args, **kwargs) -> None:

@@ -40,8 +40,9 @@ class PackChipInputs(PackDetInputs):
     pixels of the network's input: as ``input_valid_range``, a tuple of two floats (-1 is open), in
     the metainfo of ``gt_instances`` and of ``ignored_instances``. Assigners are given these two and
     nothing else of the chip, and :class:`mmsniper.models.ValidRangeAssigner` reads it there. It
-    follows resizing and cropping, flips and rotations behind ``ScaleNormalize``, but cannot tell
-    whether a transform has put several chips into one image.
+    follows what transforms behind ``ScaleNormalize`` write into ``homography_matrix``: resizing,
+    crops, flips, rotations. MMDetection's ``RandomAffine``, ``Mosaic`` and ``MixUp`` write nothing
+    there: behind them use ``ValidRangeAssigner(use_proposal_size=False)``.
 
     Args:
         meta_keys (Sequence[str]): What to record of ``results``. Defaults to the above.
