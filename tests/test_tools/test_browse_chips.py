@@ -5,8 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from proposal_tables import proposal_table, random_boxes
 
+from mmsniper.datasets.proposal_file import write_proposals
 from mmsniper.errors import InputError
+from mmsniper.visualization.canvas import NEGATIVE_COLOUR, PROPOSAL_COLOUR
 
 SCRIPT = Path(__file__).parents[2] / 'tools' / 'misc' / 'browse_chips.py'
 PIPELINE = """[
@@ -119,6 +122,18 @@ def test_the_sheet_shows_what_the_detector_gets(tool, config, monkeypatch, tmp_p
         expected = [[40, 40]] if fine else [[55, 50]]
         assert sides.tolist() == expected
         assert len(ignoring) <= 1
+
+
+def test_negative_chips_are_shown_with_their_proposals(tool, config, root, tmp_path):
+    options = [config, '--out-dir', str(tmp_path / 'out'), '-n', '2']
+    # Thirty proposals in the lower right corner, far from the fine chips around (20, 20).
+    boxes = random_boxes(0, 30, (150, 110, 199, 159), 18, 22)
+    write_proposals(tmp_path / 'p.npz', proposal_table({'a/0.png': boxes, 'b/0.png': boxes[:3]}))
+    tool.main([*options, '--proposals', str(tmp_path / 'p.npz')])
+    with_chip, without = (cv2.imread(str(tmp_path / 'out' / f'{n}.png')) for n in ('0', '0_1'))
+    for colour in (NEGATIVE_COLOUR, PROPOSAL_COLOUR):
+        assert (with_chip == colour).all(axis=2).any()
+        assert not (without == colour).all(axis=2).any()
 
 
 def test_other_epochs_have_other_chips(tool, config):

@@ -6,6 +6,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from proposal_tables import proposal_table, random_boxes
+
+from mmsniper.datasets.proposal_file import write_proposals
+from mmsniper.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / 'tools' / 'benchmarks' / 'chip_generation.py'
@@ -91,6 +95,29 @@ def test_figures_of_a_small_file(run, coco_file, tmp_path, capsys):
     assert row['mpx_pyramid'] == pytest.approx((1867 * 1400 + 1067 * 800 + 512 * 384) / 1e6)
 
 
+def test_negative_chips_of_a_small_file(run, coco_file, tmp_path, capsys):
+    content = json.loads(coco_file.read_text())
+    for image in content['images']:
+        image['file_name'] = f'{image["id"]}.jpg'
+    coco_file.write_text(json.dumps(content))
+    # Of the image without an object, 30 proposals of 40 px around one place: a chip at the fine and
+    # one at the middle level; 9 are too few for any.
+    boxes = random_boxes(0, 30, (300, 200, 400, 300), 38, 42)
+    table = proposal_table({'7.jpg': boxes, '3.jpg': boxes[:9] + 100})
+    write_proposals(tmp_path / 'proposals.npz', table)
+    target = tmp_path / 'figures.json'
+    run(coco_file, '--proposals', tmp_path / 'proposals.npz', '--repeat', 2, '--json', target)
+    header, line = capsys.readouterr().out.splitlines()
+    assert 'negative' in header and '0.50, 0.50, 0.00' in line
+    (row,) = json.loads(target.read_text())
+    assert row['negatives_per_level'] == [0.5, 0.5, 0]
+    assert (row['negatives_per_image'], row['chips_per_image']) == (1, 2.5)
+    del content['images'][0]['file_name']
+    coco_file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match='has images without a file_name'):
+        run(coco_file, '--proposals', tmp_path / 'proposals.npz')
+
+
 def test_the_table_leaves_standard_output_to_json(run, coco_file, capsys):
     run(coco_file, '--repeat', 1, '--json', '-')
     printed = capsys.readouterr()
@@ -124,7 +151,7 @@ def test_bad_files(script, tmp_path, text, part):
     path = tmp_path / 'bad.json'
     if text is not None:
         path.write_text(text)
-    with pytest.raises(script.InputError, match=part) as error:
+    with pytest.raises(InputError, match=part) as error:
         script.load_annotations(str(path))
     assert str(path) in str(error.value)
 

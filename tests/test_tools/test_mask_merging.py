@@ -29,7 +29,8 @@ def test_figures_of_a_small_image(script, head, least, tile_size):
     assert row['head'] == head and row['tile_size'] == tile_size
     assert row['merged'] == 8
     assert row['segm_mAP'] > least
-    assert row['peak_mb'] > 0 and row['head_seconds'] > 0 and row['merge_seconds'] > 0
+    assert row['peak_mb'] < 1000
+    assert row['head_seconds'] > 0 and row['merge_seconds'] > 0
     if tile_size is None:
         assert row['views'] == 3 and row['detections'] == 24
     else:

@@ -4,7 +4,13 @@ import pytest
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
 from mmsniper.visualization import chip_panels, draw_chips
-from mmsniper.visualization.canvas import IGNORED_COLOUR, LEVEL_COLOURS, VALID_COLOUR
+from mmsniper.visualization.canvas import (
+    IGNORED_COLOUR,
+    LEVEL_COLOURS,
+    NEGATIVE_COLOUR,
+    PROPOSAL_COLOUR,
+    VALID_COLOUR,
+)
 
 PYRAMID = Pyramid([(1400, 2000), (800, 1280), (-1, 512)], [(-1, 80), (32, 150), (120, -1)])
 BOXES = np.array([[40, 40, 60, 60], [100, 100, 200, 200], [260, 60, 560, 400]], np.float32)
@@ -133,3 +139,35 @@ def test_bad_input_is_refused():
         draw_chips(image(), CHIPS, LEVELS, BOXES, PYRAMID, max_width=100)
     with pytest.raises(InputError, match='cannot be shown'):
         draw_chips(np.zeros(5), CHIPS, LEVELS, BOXES, PYRAMID)
+
+
+def test_negative_chips_and_the_proposals_behind_them(headings):
+    chips = np.concatenate([CHIPS, [[400, 300, 575, 475]]])
+    levels, negative = np.array([0, 1, 2, 0]), np.array([False, False, False, True])
+    proposals = np.array(
+        [
+            [420, 320, 440, 340],  # in the negative chip
+            [460, 330, 480, 350],  # in it as well
+            [20, 20, 40, 40],  # in the positive one of the level
+            [600, 20, 620, 40],  # in neither
+            [410, 310, 570, 470],  # too large for the level
+        ]
+    )
+    picture = draw_chips(
+        image(), chips, levels, BOXES, PYRAMID, negative=negative, proposals=proposals
+    )
+    assert headings[0][-1] == 'negative: 1'
+    assert headings[0][3] == 'level 0: 1', 'positive ones'
+    assert headings[1][0] == 'level 0: 1 chip'
+    assert headings[1][-2:] == ['1 negative chip', '2 proposals behind them']
+    assert 'negative' not in ' '.join(headings[2] + headings[3])
+    overview, fine, middle, _ = panels_of(picture)
+    for panel in (overview, fine):
+        rows, columns = np.nonzero(has(panel, NEGATIVE_COLOUR))
+        assert (columns.min(), rows.min()) == pytest.approx((400, 300), abs=2)
+        assert (columns.max(), rows.max()) == pytest.approx((575, 475), abs=2)
+    assert not has(middle, NEGATIVE_COLOUR).any()
+    rows, columns = np.nonzero(has(fine, PROPOSAL_COLOUR))
+    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (420, 320, 479, 349)
+    # The chip is shown, what is around it is dimmed.
+    assert fine[400, 500].tolist() == [250] * 3 and fine[290, 500].max() < 120

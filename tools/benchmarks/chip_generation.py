@@ -19,7 +19,7 @@ from mmsniper.chips import ChipTable, Pyramid, negative_chips, positive_chips
 from mmsniper.datasets.box_table import BoxTable
 from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.datasets.proposal_matching import match_proposals
-from mmsniper.errors import InputError  # noqa: F401 (part of what the tests see of this script)
+from mmsniper.errors import InputError
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -80,7 +80,12 @@ def load_proposals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proposals (n, 4) of the images of an annotation file, and where those of each image start."""
     with open(annotation_file, encoding='utf-8') as file:
-        names = [image['file_name'] for image in json.load(file)['images']]
+        names = [image.get('file_name') for image in json.load(file)['images']]
+    if not all(names):
+        raise InputError(
+            f'{annotation_file} has images without a file_name, by which proposals are found; add '
+            'it.'
+        )
     images = BoxTable(
         paths=np.array(names, dtype=str),
         heights=data.heights,
