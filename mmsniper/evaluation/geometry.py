@@ -15,15 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
-_FLIPPED_AXES = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
-
-
-def _check_direction(direction: str) -> None:
-    if direction not in _FLIPPED_AXES:
-        raise InputError(
-            f'flip_direction {direction!r} of a view cannot be undone: use one of '
-            f'{", ".join(_FLIPPED_AXES)}.'
-        )
+_FLIP_DIRECTIONS = ('horizontal', 'vertical', 'diagonal')
 
 
 def view_to_image(
@@ -44,31 +36,13 @@ def view_to_image(
     """
     x1, y1, x2, y2 = (float(value) for value in chip)
     if flip_direction is not None:
-        _check_direction(flip_direction)
+        if flip_direction not in _FLIP_DIRECTIONS:
+            raise InputError(
+                f'flip_direction {flip_direction!r} of a view cannot be undone: use one of '
+                f'{", ".join(_FLIP_DIRECTIONS)}.'
+            )
         boxes = bbox_flip(boxes, (y2 - y1, x2 - x1), flip_direction)
     return boxes + boxes.new_tensor([x1, y1, x1, y1])
-
-
-def unflip_masks(masks: Tensor, flip_direction: str) -> Tensor:
-    """Undoes the flip of masks.
-
-    Args:
-        masks: ``(n, h, w)`` of any dtype, crop pixels.
-        flip_direction: 'horizontal', 'vertical' or 'diagonal'.
-
-    Returns:
-        ``(n, h, w)``, dtype of ``masks``.
-
-    Raises:
-        InputError: If the direction is another one, or the masks are no tensor.
-    """
-    _check_direction(flip_direction)
-    if not isinstance(masks, Tensor):
-        raise InputError(
-            f'masks of type {type(masks).__name__} cannot be flipped back: let the detector '
-            'predict tensors or test without a flip.'
-        )
-    return torch.flip(masks, _FLIPPED_AXES[flip_direction])
 
 
 def in_valid_range(boxes: Tensor, valid_range: Sequence[float]) -> Tensor:

@@ -16,7 +16,8 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from ..errors import InputError
-from .geometry import in_valid_range, touches_tile_border, unflip_masks, view_to_image
+from .geometry import in_valid_range, touches_tile_border, view_to_image
+from .masks import masks_in_image
 from .merging import check_nms, merge_instances
 
 REQUIRED_KEYS = (
@@ -121,7 +122,7 @@ class MergingEvaluator(Evaluator):
             data_batch: The batch of the dataloader, passed on as it is.
 
         Raises:
-            InputError: If a sample lacks meta keys or predictions, or holds masks of a tile.
+            InputError: If a sample lacks meta keys or predictions, or has masks that do not fit.
         """
         finished = []
         for position, sample in enumerate(data_samples):
@@ -186,18 +187,11 @@ class MergingEvaluator(Evaluator):
         return _image_sample(sample, instances), True
 
     def _map_view(self, sample: DetDataSample) -> InstanceData:
-        """The detections of a view that may be kept, ``bboxes`` in image pixels."""
+        """The detections of a view that may be kept: boxes in image pixels, masks as RLE there."""
         meta = sample.metainfo
         instances = sample.pred_instances
         chip, image_shape = meta['chip'], meta['image_shape']
         flip = meta.get('flip_direction') if self.unflip and meta.get('flip') else None
-        height, width = image_shape
-        is_tile = tuple(float(value) for value in chip) != (0, 0, width, height)
-        if is_tile and 'masks' in instances:
-            raise InputError(
-                f'image {meta["img_id"]}: masks of tiles cannot be merged: test with whole images '
-                'at every level, or with a detector that predicts boxes only.'
-            )
         boxes = get_box_tensor(instances.bboxes).float()
         in_range = in_valid_range(boxes, meta['valid_range'])
         boxes = view_to_image(boxes, chip, flip)
@@ -208,12 +202,17 @@ class MergingEvaluator(Evaluator):
 
         mapped = instances.new()  # the detector's own result stays as it is
         mapped.bboxes = boxes
-        if flip and 'masks' in instances:
-            mapped.masks = unflip_masks(instances.masks, flip)
+        masks = mapped.pop('masks', None)
+        mapped = mapped[keep]
+        if masks is not None:  # only now, so that no dropped mask is encoded
+            try:
+                mapped.masks = masks_in_image(masks, keep, chip, image_shape, flip)
+            except InputError as error:
+                raise InputError(f'image {meta["img_id"]}: {error}') from error
         self._counts['detections'] += len(boxes)
         self._counts['range'] += int((~in_range).sum())
         self._counts['border'] += int((in_range & cut).sum())
-        return mapped[keep]
+        return mapped
 
 
 def check_meta_keys(keys: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mmdet.structures.bbox import bbox_flip
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import in_valid_range, touches_tile_border, unflip_masks, view_to_image
+from mmsniper.evaluation import in_valid_range, touches_tile_border, view_to_image
 
 DIRECTIONS = ['horizontal', 'vertical', 'diagonal']
 
@@ -56,21 +56,6 @@ def test_view_to_image_by_hand(direction, expected):
 def test_unknown_flip_direction_is_refused():
     with pytest.raises(InputError, match="'sideways'"):
         view_to_image(torch.zeros(1, 4), (0, 0, 4, 4), 'sideways')
-
-
-@pytest.mark.parametrize('direction', DIRECTIONS)
-def test_masks_flip_like_their_boxes(direction):
-    masks = torch.zeros(1, 20, 10, dtype=torch.bool)
-    masks[0, 3:7, 2:4] = True
-    rows, columns = unflip_masks(masks, direction)[0].nonzero(as_tuple=True)
-    box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
-    flipped = view_to_image(torch.tensor([[2.0, 3.0, 4.0, 7.0]]), (0, 0, 10, 20), direction)
-    assert flipped.tolist() == [box]
-
-
-def test_masks_that_are_no_tensor_cannot_be_flipped():
-    with pytest.raises(InputError, match='masks of type list'):
-        unflip_masks([{}], 'horizontal')
 
 
 @settings(max_examples=60, deadline=None)

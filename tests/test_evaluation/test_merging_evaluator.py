@@ -8,11 +8,12 @@ import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import encode_mask_results
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import MergingEvaluator
+from mmsniper.evaluation import MergingEvaluator, RLEMasks
 from mmsniper.evaluation.merging_evaluator import REQUIRED_KEYS
 
 OPEN = (-1, -1)
@@ -160,35 +161,92 @@ def test_border_margin_is_in_pixels_of_the_level(keep):
         assert len(keep.samples[0]['pred_instances']['bboxes']) == kept
 
 
-def test_masks_of_whole_views(keep):
-    predictions = []
-    for scores in ([0.9, 0.6], [0.8, 0.7]):
-        each = instances([[10, 10, 20, 20], [40, 40, 60, 60]], scores)
-        each.masks = torch.zeros(2, 80, 100, dtype=torch.bool)
-        each.masks[0, 10:20, 10:20] = True
-        each.masks[1, 40:60, 40:60] = True
-        predictions.append(each)
-    predictions[1].bboxes = torch.tensor([[80.0, 10, 90, 20], [40, 40, 60, 60]])
-    predictions[1].masks = predictions[1].masks.flip(-1)
+def with_masks(boxes, scores, size):
+    """Instances whose masks, at the view's size, fill their boxes."""
+    each = instances(boxes, scores)
+    each.masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(each.masks, boxes):
+        mask[y1:y2, x1:x2] = True
+    return each
+
+
+def filled(sample):
+    """The box that each mask of a sample fills, which must be its own."""
+    masks = sample['pred_instances']['masks']
+    assert isinstance(masks, RLEMasks) and masks.shape[1:] == (80, 100)
+    boxes = []
+    for mask in masks.astype(bool):
+        rows, columns = mask.nonzero()
+        boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert len(rows) == np.prod(np.subtract(boxes[-1][2:], boxes[-1][:2])), 'filled'
+    assert sample['pred_instances']['bboxes'].tolist() == boxes
+    return boxes
+
+
+def test_masks_of_whole_views_and_flipped_tiles(keep):
+    whole = with_masks([[10, 10, 20, 20], [50, 40, 70, 60]], [0.9, 0.6], (80, 100))
+    # Upside down and the wrong way round: x from 100 to 40, y from 80 to 0.
+    boxes = [[5, 6, 15, 12], [30, 20, 50, 40], [0, 9, 3, 15], [40, 60, 60, 70]]
+    tile = with_masks(boxes, [0.7, 0.8, 0.5, 0.4], (80, 60))
     evaluator = merging(keep)
     evaluator.process(
         [
-            view(predictions[0], 0, 2),
-            view(predictions[1], 1, 2, flip=True, flip_direction='horizontal'),
+            view(whole, 0, 2),
+            view(tile, 1, 2, chip=(40, 0, 100, 80), flip=True, flip_direction='diagonal'),
         ]
     )
     evaluator.evaluate(2)
-    merged = keep.samples[0]['pred_instances']
-    torch.testing.assert_close(merged['scores'], torch.tensor([0.9, 0.7]))
-    assert merged['masks'][0, 10:20, 10:20].all() and merged['masks'][0].sum() == 100
-    assert merged['masks'][1, 40:60, 40:60].all() and merged['masks'][1].sum() == 400
+    (merged,) = keep.samples
+    # The box at 0.8 suppresses that at 0.6; the last one is cut by the tile's border.
+    assert filled(merged) == [
+        [10, 10, 20, 20],
+        [50, 40, 70, 60],
+        [85, 68, 95, 74],
+        [97, 65, 100, 71],
+    ]
+    scores = merged['pred_instances']['scores']
+    torch.testing.assert_close(scores, torch.tensor([0.9, 0.8, 0.7, 0.5]))
 
 
-def test_masks_of_tiles_are_refused(keep):
-    predictions = instances([[1, 1, 4, 4]])
-    predictions.masks = torch.zeros(1, 80, 60, dtype=torch.bool)
-    with pytest.raises(InputError, match='image 7: masks of tiles'):
+def test_only_rle_is_held_between_views(keep):
+    evaluator = merging(keep)
+    samples = [view(with_masks([[1, 1, 4, 4]], [0.9], (80, 60)), 0, 2, chip=(0, 0, 60, 80))]
+    evaluator.process(samples)
+    ((held,),) = (views.values() for views in evaluator._unfinished.values())
+    assert isinstance(held.masks, RLEMasks)
+    assert filled(dict(pred_instances=samples[0].pred_instances)) == [[1, 1, 4, 4]]
+
+
+def test_dropped_masks_are_not_looked_at(keep):
+    predictions = instances([[5, 5, 15, 15], [5, 5, 45, 45], [50, 5, 60, 15]])
+    rle = with_masks([[5, 5, 15, 15]], [0.9], (80, 60)).masks.numpy()
+    predictions.masks = [*encode_mask_results(rle), None, None]  # too large, cut
+    evaluator = merging(keep)
+    evaluator.process([view(predictions, chip=(0, 0, 60, 80), valid_range=(-1, 20))])
+    evaluator.evaluate(1)
+    assert filled(keep.samples[0]) == [[5, 5, 15, 15]]
+
+
+def test_masks_that_do_not_fit_are_refused_with_the_image(keep):
+    predictions = with_masks([[1, 1, 4, 4]], [0.9], (80, 100))
+    with pytest.raises(InputError, match=r'^image 7: masks of shape \(80, 100\) do not fit'):
         merging(keep).process([view(predictions, chip=(0, 0, 60, 80))])
+
+
+def test_views_without_masks_leave_those_of_others(keep):
+    none = instances([])
+    none.masks = torch.zeros(0, 80, 60, dtype=torch.bool)
+    evaluator = merging(keep, num_images=2)
+    evaluator.process(
+        [
+            view(none, 0, 2, chip=(0, 0, 60, 80)),
+            view(with_masks([[10, 10, 20, 20]], [0.9], (80, 100)), 1, 2),
+        ]
+    )
+    evaluator.process([view(none, chip=(0, 0, 60, 80), img_id=8)])
+    evaluator.evaluate(3)
+    assert filled(keep.samples[0]) == [[10, 10, 20, 20]]
+    assert filled(keep.samples[1]) == []
 
 
 def test_views_in_any_order_and_repeated_images(keep):
