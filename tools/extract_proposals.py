@@ -34,6 +34,7 @@ from mmsniper.datasets.nesting import nested_configs
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
+from mmsniper.utils.stage_configs import load_config
 
 
 def main() -> None:
@@ -42,9 +43,11 @@ def main() -> None:
         raise InputError(f'checkpoint {args.checkpoint} does not exist')
     if args.out.suffix != '.npz':
         raise InputError(f'--out {args.out} must end in .npz')
-    config = Config.fromfile(args.config)
+    config = load_config(args.config)
     config.merge_from_dict(args.cfg_options or {})
     init_default_scope(config.get('default_scope', 'mmdet'))
+    if 'train_dataloader' not in config:
+        raise InputError(f'{args.config} has no train_dataloader, whose images are looked at')
     train_config = next(
         (c for c in nested_configs(config.train_dataloader.dataset) if is_chip_dataset(c)), None
     )
@@ -83,11 +86,13 @@ def build_model(config: dict, checkpoint: Path) -> nn.Module:
     model = revert_sync_batchnorm(MODELS.build(config))
     try:
         load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
-    except RuntimeError as error:
-        raise InputError(
-            f'checkpoint {checkpoint} does not fit the model of the config: '
-            f'{" ".join(str(error).split())[:300]}'
-        ) from error
+    except Exception as error:  # of many types, where the file is something else
+        reason = ' '.join(str(error).split())[:300]
+        if 'do not match' in reason:
+            sentence = f'checkpoint {checkpoint} does not fit the model of the config: {reason}'
+        else:
+            sentence = f'{checkpoint} cannot be read as a checkpoint: {reason}'
+        raise InputError(sentence) from error
     device = get_device()
     if device == 'cuda':
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))

@@ -220,8 +220,8 @@ def check_meta_keys(keys: Iterable[str]) -> None:
     missing = set(REQUIRED_KEYS).difference(keys)
     if missing:
         raise InputError(
-            f'test samples lack the meta keys {", ".join(sorted(missing))}: add them to the '
-            'meta_keys of PackDetInputs in the test pipeline.'
+            f'test samples lack the meta keys {", ".join(sorted(missing))}: end the test pipeline '
+            'with PackChipInputs, or add them to the meta_keys of PackDetInputs.'
         )
 
 
