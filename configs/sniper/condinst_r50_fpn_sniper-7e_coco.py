@@ -18,3 +18,6 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 # Half the rate of Mask R-CNN, as in MMDetection.
 optim_wrapper = dict(optimizer=dict(lr=0.0075))
+
+# A batch without any positive point gives the mask branch no gradient.
+find_unused_parameters = True

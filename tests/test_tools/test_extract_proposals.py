@@ -54,6 +54,8 @@ def test_goes_on_after_being_killed(tiny_faster_rcnn, checkpoint, tmp_path):
         np.testing.assert_array_equal(getattr(table, name), getattr(in_one_go, name))
 
 
+# Several runs in one process share a logger, of which mmengine warns.
+@pytest.mark.filterwarnings('ignore:.*instance named of mmsniper has been created:UserWarning')
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
