@@ -33,6 +33,7 @@ from mmsniper.apis.pyramid_detection import is_chip_dataset
 from mmsniper.datasets.nesting import nested_configs
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
 from mmsniper.utils.stage_configs import load_config
 
@@ -114,13 +115,6 @@ def fingerprint(config: Config, args: argparse.Namespace) -> dict:
     )
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
-    return value
-
-
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -130,15 +124,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.npz', help='where to')
     parser.add_argument(
         '--max-per-image',
-        type=_positive,
+        type=positive_int,
         default=300,
         help='the most proposals of an image, those with the highest scores (default: 300)',
     )
-    parser.add_argument('--batch-size', type=_positive, default=1, help='views at once, default 1')
+    parser.add_argument(
+        '--batch-size', type=positive_int, default=1, help='views at once, default 1'
+    )
     parser.add_argument('--num-workers', type=int, default=2, help='that load images, default 2')
     parser.add_argument(
         '--images-per-part',
-        type=_positive,
+        type=positive_int,
         default=500,
         help='how many images are lost at most, per process, when it is interrupted (default: 500)',
     )

@@ -1,4 +1,4 @@
-"""What scripts and the import of the package need: errors, JSON, configs, checkpoints."""
+"""What scripts and the import of the package need: errors, files, configs, checkpoints."""
 
 from .json_file import write_json
 from .script import run_script

@@ -1,22 +1,20 @@
 """Figures as JSON, written whole or not at all."""
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
 
 from ..errors import InputError
+from .whole_file import write_whole
 
 
 def write_json(path: Union[str, Path], data: Any) -> None:
     """Write ``data`` to a file, or to standard output where ``path`` is ``'-'``.
 
-    The text is made first and the file replaced in one step, so that an interrupted or failed run
-    leaves the old file, or none, but never half a file.
+    An interrupted or failed run leaves the old file, or none, but never half a file.
 
     Args:
         path: The file to write, its folder made where missing, or ``'-'``.
@@ -35,25 +33,7 @@ def write_json(path: Union[str, Path], data: Any) -> None:
     target = Path(path)
     if target.is_dir():
         raise InputError(f'cannot write JSON to {target}: it is a folder, name a file in it')
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.')
-    except OSError as error:
-        raise InputError(f'cannot write JSON to {target}: {error.strerror}') from error
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
-        os.replace(temporary, target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise InputError(f'cannot write JSON to {target}: {error.strerror}') from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(target, text.encode())
 
 
 def _numpy_to_python(value: Any) -> Any:

@@ -24,14 +24,15 @@ from tqdm import tqdm
 
 from mmsniper.analysis.coco_boxes import Annotations, pool_annotations, sample_images
 from mmsniper.analysis.config_snippet import DEFAULT_BASE, base_expression, config_snippet
-from mmsniper.analysis.output import write_whole
 from mmsniper.analysis.scale_proposal import CHIP_SIZES, propose
 from mmsniper.analysis.scale_report import format_report, notes, plural, scale_figures
 from mmsniper.analysis.scale_statistics import measure_cost
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
+from mmsniper.utils.whole_file import write_whole
 from mmsniper.visualization.scale_charts import draw_scales
 
 
@@ -51,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--single-scale',
-        type=_positive,
+        type=positive_int,
         nargs=2,
         default=(800, 1333),
         metavar=('SHORT', 'LONG'),
@@ -71,7 +72,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--chip-size',
-        type=_positive,
+        type=positive_int,
         metavar='PIXELS',
         help=f'use this chip size (default: one of {", ".join(map(str, CHIP_SIZES))}; 512 with '
         '--levels)',
@@ -85,20 +86,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--max-images',
-        type=_positive,
+        type=positive_int,
         default=2000,
         metavar='N',
         help='measure chips and costs on at most so many images, drawn at random (default: 2000)',
     )
     parser.add_argument('--seed', type=int, default=0, help='of chips and images (default: 0)')
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
-    return value
 
 
 def _positive_number(text: str) -> float:

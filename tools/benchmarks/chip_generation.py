@@ -20,6 +20,7 @@ from mmsniper.datasets.box_table import BoxTable
 from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.datasets.proposal_matching import match_proposals
 from mmsniper.errors import InputError
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -117,30 +118,23 @@ def format_table(figures: list[dict[str, Any]]) -> str:
     return '\n'.join(lines)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
-    return value
-
-
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('annotations', nargs='+', metavar='ANN', help='COCO annotation files')
-    parser.add_argument('--stride', type=_positive, default=58, help='grid stride (default: 58)')
+    parser.add_argument('--stride', type=positive_int, default=58, help='grid stride (default: 58)')
     parser.add_argument(
         '--proposals',
         metavar='FILE',
         help='proposals on the images, to measure negative chips as well: .npz, or .pkl of '
         'DumpProposals (which can run code when it is loaded)',
     )
-    parser.add_argument('--chip-size', type=_positive, default=512, help='default: 512')
+    parser.add_argument('--chip-size', type=positive_int, default=512, help='default: 512')
     parser.add_argument('--seed', type=int, default=0, help='first seed (default: 0)')
     parser.add_argument(
         '--repeat',
-        type=_positive,
+        type=positive_int,
         default=10,
         help='runs per file, each with the next seed; chips and Mpx are their mean, the time that '
         'of the fastest (default: 10)',

@@ -31,6 +31,7 @@ import mmsniper  # noqa: F401 (registers the heads)
 from mmsniper.chips import Pyramid, pyramid_views
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -212,21 +213,14 @@ def format_table(figures: list[dict[str, Any]]) -> str:
     return '\n'.join(lines)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
-    return value
-
-
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--width', type=_positive, default=4000, help='default: 4000 pixels')
-    parser.add_argument('--height', type=_positive, default=3000, help='default: 3000 pixels')
-    parser.add_argument('--instances', type=_positive, default=100, help='default: 100')
-    parser.add_argument('--tile-size', type=_positive, default=512, help='default: 512')
+    parser.add_argument('--width', type=positive_int, default=4000, help='default: 4000 pixels')
+    parser.add_argument('--height', type=positive_int, default=3000, help='default: 3000 pixels')
+    parser.add_argument('--instances', type=positive_int, default=100, help='default: 100')
+    parser.add_argument('--tile-size', type=positive_int, default=512, help='default: 512')
     parser.add_argument('--tile-overlap', type=float, default=0.25, help='default: 0.25')
     parser.add_argument(
         '--heads',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mmsniper.errors import InputError
+from ..errors import InputError
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
