@@ -6,7 +6,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
-from proposal_tables import proposal_table, random_boxes
+from proposal_tables import proposal_table, random_boxes, scattered_proposals
 
 from mmsniper.datasets.proposal_file import write_proposals
 from mmsniper.errors import InputError
@@ -116,6 +116,29 @@ def test_negative_chips_of_a_small_file(run, coco_file, tmp_path, capsys):
     coco_file.write_text(json.dumps(content))
     with pytest.raises(InputError, match='has images without a file_name'):
         run(coco_file, '--proposals', tmp_path / 'proposals.npz')
+
+
+@pytest.fixture
+def coco_proposals(tmp_path):
+    """200 proposals for each image of coco_sample, four of five around objects."""
+    annotations = DATA / 'coco_sample/annotations/instances_train2017.json'
+    if not annotations.is_file():
+        pytest.skip(f'data set not found, set MMSNIPER_DATA: {annotations}')
+    path = tmp_path / 'coco_proposals.npz'
+    write_proposals(path, scattered_proposals(annotations, number=200, share=0.8, seed=0))
+    return annotations, path
+
+
+def test_about_five_chips_with_the_negative_ones(run, coco_proposals, capsys):
+    annotations, proposals = coco_proposals
+    run(annotations, '--proposals', proposals, '--repeat', 3, '--json', '-')
+    (row,) = json.loads(capsys.readouterr().out)
+    positive = sum(row['chips_per_level'])
+    assert positive == pytest.approx(4.71, rel=0.03)
+    assert row['negatives_per_image'] == pytest.approx(sum(row['negatives_per_level']))
+    assert row['chips_per_image'] == pytest.approx(positive + row['negatives_per_image'])
+    # The paper (arXiv:1805.09300) has about 5 on COCO.
+    assert 4.8 < row['chips_per_image'] < 5.7
 
 
 def test_the_table_leaves_standard_output_to_json(run, coco_file, capsys):
