@@ -116,6 +116,11 @@ def notes(figures: dict[str, Any], proposal: Proposal | None) -> list[str]:
         )
     elif not figures['meets_budget']:
         found.append(f'The cost, {cost:.2f} times the single scale, is above {budget:g}.')
+    if figures['mpx_per_image'] > figures['mpx_pyramid'] and len(figures['levels']) > 1:
+        found.append(
+            'Objects are everywhere, so that overlapping chips have more pixels than the whole '
+            'images of these levels: SNIP (configs/snip) with the same levels and ranges costs less.'
+        )
     if figures['uncovered_share'] > 0:
         missing = round(figures['uncovered_share'] * objects)
         found.append(

@@ -52,6 +52,7 @@ def files(tmp_path_factory):
         photographs=draw_annotations([(3000, 4000)] * 30, log_uniform(10, 2000), 20),
         cells=draw_annotations([(480, 640)] * 20, log_uniform(90, 110), 20),
         wide=draw_annotations([(480, 640), (640, 427)] * 20, log_uniform(8, 400), 5),
+        crowded=draw_annotations([(480, 640)] * 10, log_uniform(8, 400), 300),
         one=draw_annotations([(480, 640)], log_uniform(50, 51), 1),
     )
     return {name: write_annotations(folder / f'{name}.json', data) for name, data in drawn.items()}
@@ -97,6 +98,15 @@ def test_photographs(analyze, files):
     assert costly['meets_budget'] and 'cannot be met' not in report
     assert costly['levels'][0] > figures['levels'][0]
     assert figures['mpx_per_image'] < costly['mpx_per_image'] < costly['mpx_pyramid']
+
+
+def test_objects_everywhere(analyze, files):
+    settings = ('--levels', '[2.0, 1.0, 0.5]', '--valid-ranges', '[(-1, 60), (40, 160), (120, -1)]')
+    figures, report = analyze(files['crowded'], *settings)
+    assert figures['mpx_per_image'] > figures['mpx_pyramid'], 'of which the report is to speak'
+    assert 'overlapping chips have more pixels than the whole images' in report
+    _, report = analyze(files['wide'], *settings)
+    assert 'overlapping chips' not in report
 
 
 def test_one_object_in_all(analyze, files, tmp_path):
