@@ -119,7 +119,7 @@ def notes(figures: dict[str, Any], proposal: Proposal | None) -> list[str]:
     if figures['mpx_per_image'] > figures['mpx_pyramid'] and len(figures['levels']) > 1:
         found.append(
             'Objects are everywhere, so that overlapping chips have more pixels than the whole '
-            'images of these levels: SNIP (configs/snip) with the same levels and ranges costs less.'
+            'images of these levels: SNIP (configs/snip) with these levels and ranges costs less.'
         )
     if figures['uncovered_share'] > 0:
         missing = round(figures['uncovered_share'] * objects)
