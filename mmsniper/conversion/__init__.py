@@ -1,1 +1,7 @@
-"""Turning a config of MMDetection into one that trains on chips and tests on the pyramid."""
+"""Configs of MMDetection turned into configs that train on chips."""
+
+from .changes import Changes
+from .convert import convert
+from .recipe import Recipe
+
+__all__ = ['Changes', 'Recipe', 'convert']
