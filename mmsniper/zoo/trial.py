@@ -1,0 +1,258 @@
+"""One config of the zoo on trial: made to train on chips, then tried in small on a CPU."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmsniper.apis import sniperize
+from mmsniper.conversion.ignoring import plan_ignoring
+from mmsniper.conversion.recipe import Recipe
+from mmsniper.engine import ChipMergeHook
+
+from .fake_data import FakeData
+from .ignore_check import check_ignoring
+from .scope import ZooConfig, zoo_folder
+from .shrink import shrink
+
+STEPS = ('sniperized', 'built', 'trained', 'tested', 'ignored')
+NUM_ITERATIONS = 2
+CHIP_SIZE = 128
+# Of the drawn images, with objects out of range at each of the two levels.
+LEVELS = (1.0, 0.5)
+VALID_RANGES = ((-1.0, 50.0), (40.0, -1.0))
+# SSD takes its input apart down to 1x1 and needs 300 pixels for it.
+_LARGER_INPUTS = {'SSDVGG': 4}
+
+
+@dataclass
+class Result:
+    """How far a config came.
+
+    Args:
+        config: Which one.
+        train: Whether it was to go on to training, test and ignore check.
+        passed: Those of ``STEPS`` that it passed.
+        failure: The step that failed and how, as one sentence; empty where none did.
+        upstream: Why the detector cannot even be built as MMDetection's own config has it.
+        ignoring: 'ignore' or 'erase': what becomes of objects out of range.
+        reason: Why so.
+        num_chips: How many chips the drawn images make.
+        losses: The sum of the losses of each training step.
+        metrics: What the metric of the test said.
+        seconds: How long it took.
+    """
+
+    config: ZooConfig
+    train: bool = False
+    passed: list[str] = field(default_factory=list)
+    failure: str = ''
+    upstream: str = ''
+    ignoring: str = ''
+    reason: str = ''
+    num_chips: int = 0
+    losses: list[float] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Those that it was to pass."""
+        return STEPS if self.train else STEPS[:2]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it passed all that it was to."""
+        return not self.failure and len(self.passed) == len(self.steps)
+
+    @property
+    def excuse(self) -> str:
+        """What stopped it that sniperizing has no part in; empty where nothing of that kind did."""
+        if found := re.search(r'(\w+): implementation for device cpu not found', self.failure):
+            return f'it needs a GPU: MMCV has no {found[1]} for CPUs'
+        if self.upstream:
+            return f'MMDetection itself cannot build the model: {self.upstream}'
+        return ''
+
+
+def try_config(config: ZooConfig, data: FakeData, train: bool) -> Result:
+    """Put a config on trial; whatever goes wrong becomes part of the result.
+
+    Args:
+        config: One in scope whose packages are there.
+        data: The images.
+        train: Whether to go on after the dataset is built: training, test and ignore check.
+    """
+    result = Result(config, train)
+    start = time.perf_counter()
+    try:
+        for step in _steps(result, data):
+            result.passed.append(step)
+    except Exception as error:  # any: it is the outcome of the trial
+        step = result.steps[len(result.passed)]
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f'{Path(place.filename).name}:{place.lineno}'
+        result.failure = f'{step}: {_sentence(error)} ({where})'
+        if step == 'trained':
+            result.upstream = _upstream_error(config)
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+def _sentence(error: Exception) -> str:
+    return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
+
+
+def _upstream_error(config: ZooConfig) -> str:
+    """Why MMDetection cannot build the detector of its own config, or nothing."""
+    model = Config.fromfile(zoo_folder() / config.name).model
+    try:
+        MODELS.build(shrink(model, CHIP_SIZE))
+    except Exception as error:  # any: it is what is asked for
+        return _sentence(error)
+    return ''
+
+
+def _steps(result: Result, data: FakeData) -> Iterator[str]:
+    """The steps of a trial, each given after it is passed."""
+    source = Config.fromfile(zoo_folder() / result.config.name)
+    data.give_to(source)
+    factor = _LARGER_INPUTS.get(source.model.get('backbone', {}).get('type'), 1)
+    config = sniperize(source, recipe(factor))
+    plan = plan_ignoring(source.model)
+    result.ignoring, result.reason = plan.mode, plan.reason
+    yield 'sniperized'
+
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    result.num_chips = len(dataset)
+    dataset[0]
+    yield 'built'
+    if not result.train:
+        return
+
+    config.model = shrink(config.model, CHIP_SIZE * factor)
+    with _runner(config) as runner:
+        result.losses = _train(runner)
+        yield 'trained'
+        result.metrics = _test(runner, len(data.images))
+        yield 'tested'
+
+    report = check_ignoring(config.model, plan.mode)
+    assert report.passed, report.sentence
+    yield 'ignored'
+
+
+def recipe(factor: int = 1) -> Recipe:
+    """Chips of the drawn images.
+
+    Args:
+        factor: How many times larger the network's input is than usual.
+    """
+    levels = [level * factor for level in LEVELS]
+    return Recipe(
+        levels=levels,
+        valid_ranges=VALID_RANGES,
+        test_levels=levels,
+        test_valid_ranges=VALID_RANGES,
+        chip_size=CHIP_SIZE * factor,
+        stride=32,
+        chips_per_image=3.0,
+    )
+
+
+@contextmanager
+def _runner(config: Config) -> Iterator[Runner]:
+    """A runner of a small config that needs no GPU, no download and no other process."""
+    config = copy.deepcopy(config)
+    config.load_from, config.resume = None, False
+    config.launcher, config.log_level = 'none', 'ERROR'
+    config.randomness = dict(seed=0)
+    config.visualizer = dict(type='DetLocalVisualizer', vis_backends=[])
+    if config.optim_wrapper.type == 'AmpOptimWrapper':
+        config.optim_wrapper.type = 'OptimWrapper'  # mixed precision needs a GPU
+        for key in ('loss_scale', 'dtype', 'use_fp16'):
+            config.optim_wrapper.pop(key, None)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.update(batch_size=min(loader.batch_size, 2), num_workers=0)
+        loader.update(persistent_workers=False)
+        loader.pop('prefetch_factor', None)
+    with tempfile.TemporaryDirectory(prefix='zoo-') as folder:
+        config.work_dir = folder
+        config.experiment_name = Path(folder).name
+        yield Runner.from_cfg(config)
+
+
+class _Enough(Exception):
+    """Ends a training after a few steps."""
+
+
+class _LossRecorder(Hook):
+    """Keeps the losses, and ends the training after some steps."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.losses: list[dict[str, float]] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.losses.append({key: float(value) for key, value in outputs.items()})
+        if len(self.losses) == NUM_ITERATIONS:
+            raise _Enough
+
+
+def _train(runner: Runner) -> list[float]:
+    """Train some steps; the loss of each.
+
+    Raises:
+        FloatingPointError: A loss or a weight is not finite.
+        RuntimeError: The training ended early or changed no weight.
+    """
+    recorder = _LossRecorder()
+    runner.register_hook(recorder)
+    before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    try:
+        runner.train()
+    except _Enough:
+        pass
+    if len(recorder.losses) < NUM_ITERATIONS:
+        raise RuntimeError(f'the training ended after {len(recorder.losses)} steps')
+    for losses in recorder.losses:
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f'{name} is {value}')
+    after = runner.model.state_dict()
+    if not all(value.isfinite().all() for value in after.values()):
+        raise FloatingPointError('weights are not finite after the training')
+    if all(torch.equal(after[name], before[name]) for name, _ in runner.model.named_parameters()):
+        raise RuntimeError('the training changed no weight')
+    return [losses['loss'] for losses in recorder.losses]
+
+
+def _test(runner: Runner, num_images: int) -> dict[str, float]:
+    """Test on the pyramid; the metrics.
+
+    Raises:
+        RuntimeError: No hook merges the views, or the metric says nothing.
+    """
+    if not any(isinstance(hook, ChipMergeHook) for hook in runner.hooks):
+        raise RuntimeError('the config has no ChipMergeHook')
+    metrics = runner.test()
+    if len(runner.test_loop.dataloader.dataset) != num_images * len(LEVELS):
+        raise RuntimeError('the test did not see each image at each level')
+    if not metrics:
+        raise RuntimeError('the metric of the test says nothing')
+    return {key: float(value) for key, value in metrics.items()}
