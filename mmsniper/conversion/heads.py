@@ -65,7 +65,6 @@ HEADS: dict[str, HeadRule] = {
     'PISARetinaHead': _native(_ANCHORS + ', and only positives are reweighted'),
     'PISASSDHead': _native(_ANCHORS + ', and only positives are reweighted'),
     'SABLRetinaHead': _native('squares that its assigner labels -1 get no label weight'),
-    'FSAFHead': _native(_ANCHORS + ', and only positives choose their level'),
     'YOLOFHead': _native(_ANCHORS),
     'ATSSHead': _native(_ANCHORS + ', and centerness is learnt from positives alone'),
     'PAAHead': _native(_ANCHORS + ', and only positives are assigned anew'),
@@ -82,6 +81,9 @@ HEADS: dict[str, HeadRule] = {
         'positives alone'
     ),
     'VFNetHead': _erase('its varifocal loss has no label weights'),
+    'FSAFHead': _erase(
+        'its anchors are as small as a cell, whatever objects they are for, and overlap hardly any'
+    ),
     'FreeAnchorRetinaHead': _erase('it weighs all anchors by itself, without an assigner'),
     'GuidedAnchorHead': _erase(
         'its location branch learns the centres of the objects without an assigner'
