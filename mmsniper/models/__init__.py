@@ -2,6 +2,9 @@
 
 from .ignore_aware_assigner import IgnoreAwareAssigner
 from .rle_mask_heads import RLECondInstMaskHead, RLEFCNMaskHead
+from .ssd_head import let_ssd_test
 from .valid_range_assigner import ValidRangeAssigner
 
 __all__ = ['IgnoreAwareAssigner', 'RLECondInstMaskHead', 'RLEFCNMaskHead', 'ValidRangeAssigner']
+
+let_ssd_test()
