@@ -19,20 +19,25 @@ from .workers import Died, work
 TIMEOUT = 600.0
 
 
-def choose_trials(configs: Iterable[ZooConfig], every_detector: bool) -> set[str]:
-    """The names of the configs that are trained and tested: the first of each kind.
+def choose_trials(configs: Iterable[ZooConfig], every_detector: bool = True) -> set[str]:
+    """The names of the configs that are trained and tested.
 
     Args:
         configs: All that could be.
-        every_detector: Whether each family has one of every combination of detector, heads and
-            backbone, or just one.
+        every_detector: Whether each family has one of every combination of detector and heads, and
+            every backbone is in one of them, or each family has just one.
     """
-    chosen = {}
+    chosen, seen = set(), set()
     for config in configs:
-        if config.in_scope and not config.needs:
-            key = (config.family, config.detector if every_detector else ())
-            chosen.setdefault(key, config.name)
-    return set(chosen.values())
+        if not config.in_scope or config.needs:
+            continue
+        keys = {config.family}
+        if every_detector:
+            keys |= {(config.family, config.heads), config.backbone}
+        if not keys <= seen:
+            chosen.add(config.name)
+            seen |= keys
+    return chosen
 
 
 def run_matrix(
@@ -70,6 +75,7 @@ def run_matrix(
             known = results.get(config.name)
             if known is None or known.train != train or known.config != config:
                 todo.append((config, train, folder))
+    todo.sort(key=lambda task: not task[1])  # what takes longest first
     journal.parent.mkdir(parents=True, exist_ok=True)
     threads = os.environ.get('OMP_NUM_THREADS')
     os.environ['OMP_NUM_THREADS'] = '1'  # of the processes to come
@@ -97,7 +103,7 @@ def _read_journal(journal: Path) -> list[Result]:
         try:
             entry = json.loads(line)
             config = entry.pop('config')
-            config['detector'] = tuple(config['detector'])
+            config['heads'] = tuple(config['heads'])
             results.append(Result(ZooConfig(**config), **entry))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(

@@ -39,15 +39,18 @@ class ZooConfig:
         name: Its path below the folder of configs, such as 'atss/atss_r50_fpn_1x_coco.py'.
         kind: How the detector finds objects: 'anchor', 'anchor-free', 'query' or 'mask' (without
             boxes), with '+ mask' where a detector of boxes predicts masks as well; empty where out.
-        detector: The classes of the detector, its heads and its backbone, which tell apart
-            what a trial can find out.
+        detector: The class of the detector.
+        heads: The classes of its heads.
+        backbone: That of its backbone.
         out: Why it is out of scope; empty where it is in.
         needs: The optional package that it needs and that is not installed; empty where none is.
     """
 
     name: str
     kind: str = ''
-    detector: tuple[str, ...] = ()
+    detector: str = ''
+    heads: tuple[str, ...] = ()
+    backbone: str = ''
     out: str = ''
     needs: str = ''
 
@@ -120,9 +123,9 @@ def read_zoo(only: Iterable[str] = ()) -> Iterator[ZooConfig]:
         by_family.setdefault(name.split('/')[0], []).append(name)
     for names in by_family.values():
         found = [_classify(name) for name in names]
-        tracks = any(_looks_at_videos(config.detector[:1]) for config in found)
+        tracks = any(_looks_at_videos(config.detector) for config in found)
         for config in found:
-            if tracks and not _looks_at_videos(config.detector[:1]):
+            if tracks and not _looks_at_videos(config.detector):
                 yield ZooConfig(config.name, out='part of a tracker')
             else:
                 yield config
@@ -150,12 +153,13 @@ def describe(name: str, config: Config) -> ZooConfig:
         config: Its content.
     """
     model = config.get('model') or {}
-    detector = tuple(_component_types(model))
     if reason := _out_of_scope(config, model):
-        return ZooConfig(name, detector=detector, out=reason)
+        return ZooConfig(name, detector=model.get('type', ''), out=reason)
+    heads = tuple(str(model[key].get('type')) for key in sorted(model) if _is_head(key, model))
+    backbone = str((model.get('backbone') or {}).get('type', ''))
     packages = (_PACKAGE_OF_TYPE.get(used) for used in _types(config.to_dict()))
     needs = next((package for package in packages if package and not find_spec(package)), '')
-    return ZooConfig(name, kind_of(model), detector, needs=needs)
+    return ZooConfig(name, kind_of(model), model['type'], heads, backbone, needs=needs)
 
 
 def _out_of_scope(config: Config, model: ConfigDict) -> str:
@@ -164,7 +168,7 @@ def _out_of_scope(config: Config, model: ConfigDict) -> str:
     data = (config.get('train_dataloader') or {}).get('dataset')
     if kind is None:
         return 'no model: settings that other configs are combined with'
-    if _looks_at_videos((model['type'],)):
+    if _looks_at_videos(model['type']):
         return 'it looks at videos or re-identifies objects'
     if model['type'] == 'Detectron2Wrapper':
         return 'a model of Detectron2, trained by Detectron2'
@@ -215,13 +219,8 @@ def _has_anchors(head: ConfigDict) -> bool:
     return any(inspect.isclass(kind) and issubclass(kind, AnchorGenerator) for kind in generators)
 
 
-def _component_types(model: ConfigDict) -> Iterator[str]:
-    for key in ('type', *sorted(model)):
-        part = model.get(key)
-        if key == 'type' and part:
-            yield str(part)
-        elif isinstance(part, dict) and (key.endswith('_head') or key == 'backbone'):
-            yield str(part.get('type'))
+def _is_head(key: str, model: ConfigDict) -> bool:
+    return key.endswith('_head') and isinstance(model[key], dict)
 
 
 def _class_names(name: str) -> list[str]:
@@ -229,11 +228,9 @@ def _class_names(name: str) -> list[str]:
     return [base.__name__ for base in inspect.getmro(found)] if inspect.isclass(found) else []
 
 
-def _looks_at_videos(names: Iterable[str]) -> bool:
-    classes = [MODELS.get(name) for name in names]
-    return any(
-        found is not None and found.__module__.startswith(_SEQUENCE_PACKAGES) for found in classes
-    )
+def _looks_at_videos(name: str) -> bool:
+    found = MODELS.get(name) if name else None
+    return found is not None and found.__module__.startswith(_SEQUENCE_PACKAGES)
 
 
 def _keys(config) -> Iterator[str]:

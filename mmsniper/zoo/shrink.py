@@ -1,7 +1,7 @@
 """Detectors of the zoo made small enough for a few steps on a CPU.
 
-Heads, losses, assigners and the number of channels between the parts stay, since it is these that
-meet chips. What is taken away is depth, and how many proposals, queries and detections there are.
+Heads, losses and assigners stay, since it is these that meet chips. What is taken away is depth and
+width of backbones, and how many proposals, queries and detections there are.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def shrink(model: ConfigDict, chip_size: int) -> ConfigDict:
     for key in ('backbone', 'teacher_backbone'):
         if key in model:
             _shrink_backbone(model[key])
+            _narrow(model[key], model.get(key.replace('backbone', 'neck')))
     _shrink_transformers(model)
     _shrink_stages(model)
     _shrink_everywhere(model, chip_size)
@@ -70,6 +71,20 @@ def _shrink_backbone(backbone: ConfigDict) -> None:
             stage['num_modules'] = 1
             stage['num_blocks'] = tuple(1 for _ in stage['num_blocks'])
         # The first has one branch, of bottlenecks.
+
+
+def _narrow(backbone: ConfigDict, neck: ConfigDict | list | None) -> None:
+    """A quarter of the channels for a plain ResNet whose neck alone needs to know."""
+    first = neck[0] if isinstance(neck, (list, tuple)) else neck
+    groups = (backbone.get('norm_cfg') or {}).get('type') == 'GN'
+    if backbone['type'] != 'ResNet' or groups or not (first or {}).get('in_channels'):
+        return
+    backbone['base_channels'] = backbone.get('base_channels', 64) // 4
+    channels = first['in_channels']
+    if isinstance(channels, int):
+        first['in_channels'] = channels // 4
+    else:
+        first['in_channels'] = [count // 4 for count in channels]
 
 
 def _shrink_convnext(backbone: ConfigDict) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 from mmdet.registry import DATASETS, MODELS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
-from mmsniper.apis import sniperize
+from mmsniper.conversion import Recipe, convert
 from mmsniper.conversion.ignoring import plan_ignoring
-from mmsniper.conversion.recipe import Recipe
 from mmsniper.engine import ChipMergeHook
 
 from .fake_data import FakeData
@@ -132,7 +132,10 @@ def _steps(result: Result, data: FakeData) -> Iterator[str]:
     source = Config.fromfile(zoo_folder() / result.config.name)
     data.give_to(source)
     factor = _LARGER_INPUTS.get(source.model.get('backbone', {}).get('type'), 1)
-    config = sniperize(source, recipe(factor))
+    config, _ = convert(source, recipe(factor))
+    again, _ = convert(config)
+    if again.to_dict() != config.to_dict():
+        raise RuntimeError('sniperizing its own output changes it')
     plan = plan_ignoring(source.model)
     result.ignoring, result.reason = plan.mode, plan.reason
     yield 'sniperized'
@@ -146,13 +149,15 @@ def _steps(result: Result, data: FakeData) -> Iterator[str]:
 
     config.model = shrink(config.model, CHIP_SIZE * factor)
     with _runner(config) as runner:
+        _compare_weights(runner.model, shrink(source.model, CHIP_SIZE * factor))
         result.losses = _train(runner)
         yield 'trained'
         result.metrics = _test(runner, len(data.images))
         yield 'tested'
 
-    report = check_ignoring(config.model, plan.mode)
-    assert report.passed, report.sentence
+    report = check_ignoring(config.model, plan.mode, size=CHIP_SIZE * factor)
+    if not report.passed:
+        raise RuntimeError('; '.join(report.sentences))
     yield 'ignored'
 
 
@@ -194,6 +199,21 @@ def _runner(config: Config) -> Iterator[Runner]:
         config.work_dir = folder
         config.experiment_name = Path(folder).name
         yield Runner.from_cfg(config)
+
+
+def _compare_weights(model: nn.Module, source: ConfigDict) -> None:
+    """See that checkpoints of MMDetection's own detector fit the one that trains on chips.
+
+    Raises:
+        RuntimeError: A weight is missing, unexpected or of another shape.
+    """
+    ours = {name: value.shape for name, value in model.state_dict().items()}
+    theirs = {name: value.shape for name, value in MODELS.build(source).state_dict().items()}
+    different = sorted(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+    if different:
+        raise RuntimeError(
+            f'{len(different)} weights are not those of the detector before, such as {different[0]}'
+        )
 
 
 class _Enough(Exception):

@@ -2,8 +2,9 @@
 
 Every config of a single-image detector that MMDetection ships is sniperized and its dataset built,
 on a few drawn images; no data set and no GPU is needed. One config of every combination of
-detector, heads and backbone in each family is made smaller, trained for some steps, tested on a
-pyramid, and checked for how it ignores objects out of range. Ends with status 1 if any fails.
+detector and heads in each family, and one of every backbone, is made smaller, trained for some
+steps, tested on a pyramid, and checked for how it ignores objects out of range. Ends with status 1
+if any fails.
 
 The results are kept in a file (--journal) as they come; called again, it goes on where it was.
 Delete the file to begin anew, as after a change of the code.
