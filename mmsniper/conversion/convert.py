@@ -126,19 +126,7 @@ def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
     )
     if new['train_dataloader']['dataset']['type'] != 'ChipDataset':
         any_proposal_size(model, changes)
-    for part in ('val', 'test'):
-        loader = new.get(f'{part}_dataloader')
-        if not isinstance(loader, dict) or not loader.get('dataset'):
-            continue
-        new[f'{part}_dataloader'] = convert_test_loader(
-            loader,
-            recipe,
-            settings,
-            changes,
-            f'{part}_dataloader',
-            drop_masks=_read_masks_from_files(new.get(f'{part}_evaluator')),
-        )
-        _fit_evaluator(new.get(f'{part}_evaluator'), changes)
+    _convert_test_loaders(new, recipe, settings, changes)
     _convert_hooks(new, merging_settings(model), changes)
     convert_batch_size(new, cost, recipe.chip_size, changes)
     convert_schedule(new, cost, data.times, changes)
@@ -162,6 +150,31 @@ def _runner_settings(given: dict, changes: Changes) -> dict:
             f'variables that only wrote other settings are left out: {listed(sorted(others))}'
         )
     return new
+
+
+def _convert_test_loaders(
+    config: dict, recipe: Recipe, settings: PipelineSettings, changes: Changes
+) -> None:
+    """Let validation and testing look at views, in place; the two are often the same."""
+    parts = [
+        part
+        for part in ('val', 'test')
+        if isinstance(config.get(f'{part}_dataloader'), dict)
+        and config[f'{part}_dataloader'].get('dataset')
+    ]
+    sources = {part: copy.deepcopy(config[f'{part}_dataloader']) for part in parts}
+    for part in parts:
+        twins = [other for other in parts if sources[other] == sources[part]]
+        evaluators = config.get(f'{part}_evaluator')
+        config[f'{part}_dataloader'] = convert_test_loader(
+            sources[part],
+            recipe,
+            settings,
+            changes,
+            ' and '.join(f'{other}_dataloader' for other in twins),
+            drop_masks=_read_masks_from_files(evaluators),
+        )
+        _fit_evaluator(evaluators, changes)
 
 
 def _read_masks_from_files(evaluators) -> bool:

@@ -108,7 +108,7 @@ def merging_settings(model: dict) -> dict:
 def any_proposal_size(model: dict, changes: Changes) -> None:
     """Let proposals be of any size where chips of several ranges are put together, in place."""
     for part in nested_dicts(model.get('train_cfg') or {}):
-        if component_name(part) == 'ValidRangeAssigner' if 'type' in part else False:
+        if 'type' in part and component_name(part) == 'ValidRangeAssigner':
             part['use_proposal_size'] = False
             changes.change(
                 'model: ValidRangeAssigner(use_proposal_size=False), since objects of chips with '
