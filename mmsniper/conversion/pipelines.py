@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmcv import transforms as mmcv_transforms
-from mmdet.datasets import transforms
-from mmdet.datasets.transforms import PackDetInputs, RandomSamplingNegPos
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 
 from mmsniper.datasets.transforms import PackChipInputs
@@ -17,54 +15,17 @@ from mmsniper.errors import InputError
 
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
+from .steps import (
+    LOADING_ANNOTATIONS,
+    LOADING_IMAGES,
+    RESIZING,
+    all_steps,
+    check_steps,
+    is_for_testing,
+    note_special_steps,
+    without_replaced,
+)
 
-# What chips are instead of: images resized to some scale, cut at random, or put together.
-RESIZING = (
-    mmcv_transforms.Resize,
-    mmcv_transforms.RandomResize,
-    mmcv_transforms.RandomChoiceResize,
-    transforms.ResizeShortestEdge,
-)
-CROPPING = (
-    transforms.RandomCrop,
-    transforms.MinIoURandomCrop,
-    transforms.Expand,
-    transforms.RandomCenterCropPad,
-    transforms.RandomShift,
-    mmcv_transforms.CenterCrop,
-)
-MIXING = (
-    transforms.Mosaic,
-    transforms.CachedMosaic,
-    transforms.MixUp,
-    transforms.CachedMixUp,
-    transforms.RandomAffine,
-)
-REPLACED = (*RESIZING, *CROPPING, *MIXING)
-LOADING_IMAGES = (
-    mmcv_transforms.LoadImageFromFile,
-    transforms.LoadMultiChannelImageFromFiles,
-    transforms.LoadProposals,
-)
-LOADING_ANNOTATIONS = (mmcv_transforms.LoadAnnotations, transforms.LoadEmptyAnnotations)
-# Transforms that hold others, and the argument with these.
-HOLDERS = {
-    transforms.AutoAugment: 'policies',
-    transforms.RandAugment: 'aug_space',
-    mmcv_transforms.RandomChoice: 'transforms',
-    mmcv_transforms.RandomApply: 'transforms',
-    transforms.RandomOrder: 'transforms',
-    transforms.ProposalBroadcaster: 'transforms',
-}
-REFUSED = {
-    transforms.MultiBranch: 'makes several images of one',
-    mmcv_transforms.KeyMapper: 'runs transforms on other keys',
-    mmcv_transforms.TestTimeAug: 'makes several images of one',
-    mmcv_transforms.MultiScaleFlipAug: 'makes several images of one',
-    RandomSamplingNegPos: 'is for detectors with text prompts, which are not supported,',
-}
-_SUSPICIOUS = re.compile(r'crop|mosaic|mix|resize|rescale|tile|patch|slic|zoom', re.IGNORECASE)
-_OURS = ('mmdet.', 'mmcv.', 'mmsniper.', 'mmengine.')
 _RESIZE_KEYS = ('backend', 'interpolation', 'clip_object_border')
 
 
@@ -107,18 +68,17 @@ def convert_train_pipeline(
         InputError: The pipeline has a step that cannot be replaced.
     """
     everything = [*inner, *(outer or ())]
-    _check(everything, 'train_dataloader')
+    check_steps(everything, 'train_dataloader')
     if not any(is_component(TRANSFORMS, step, *LOADING_IMAGES) for step in inner):
         raise InputError(
-            "the pipeline of train_dataloader does not begin with LoadImageFromFile's image, so "
-            'there is nothing to cut chips from'
+            'the pipeline of train_dataloader loads no image; begin it with LoadImageFromFile'
         )
     if not any(is_component(TRANSFORMS, step, *LOADING_ANNOTATIONS) for step in inner):
         raise InputError('the pipeline of train_dataloader has no LoadAnnotations')
     resize = _resize_arguments(everything)
     removed: list[str] = []
-    inner = _without(inner, removed)
-    outer = None if outer is None else _without(outer, removed)
+    inner = without_replaced(inner, removed)
+    outer = None if outer is None else without_replaced(outer, removed)
     mixes = [
         step for step in outer or () if hasattr(component_class(TRANSFORMS, step), 'get_indexes')
     ]
@@ -137,6 +97,11 @@ def convert_train_pipeline(
     chip_steps = [dict(type='ChipSample'), _scale_normalize(settings, resize)]
     steps[last + 1 : last + 1] = chip_steps
     padding = dict(size=(settings.pad_side, settings.pad_side))
+    if outer is not None and not any(
+        is_component(TRANSFORMS, step, mmcv_transforms.Pad) for step in steps
+    ):
+        changes.change('train pipeline: Pad added, images that are put together have one size')
+        steps.append(dict(type='Pad', **padding))
     steps, outer = (
         None if part is None else [_padded(step, padding, changes, 'train') for step in part]
         for part in (steps, outer)
@@ -158,7 +123,7 @@ def convert_train_pipeline(
         f'train pipeline: LoadIntactImage, ChipSample, ScaleNormalize{mode} and PackChipInputs put '
         f'in; {listed(kept) or "nothing else"} kept in order'
     )
-    _note_custom(everything, changes)
+    note_special_steps(everything, changes)
     return steps, outer
 
 
@@ -184,12 +149,14 @@ def convert_test_pipeline(
     Raises:
         InputError: The pipeline has a step that cannot be replaced.
     """
-    _check(pipeline, where)
+    check_steps(pipeline, where)
     removed: list[str] = []
-    steps = [_load_intact(step) for step in _without(pipeline, removed, keep=_is_for_testing)]
+    steps = [
+        _load_intact(step) for step in without_replaced(pipeline, removed, keep=is_for_testing)
+    ]
     images = [step for step in steps if is_component(TRANSFORMS, step, *LOADING_IMAGES)]
     if not images:
-        raise InputError(f'the pipeline of {where} does not begin with LoadImageFromFile')
+        raise InputError(f'the pipeline of {where} loads no image; begin it with LoadImageFromFile')
     annotations = [step for step in steps if is_component(TRANSFORMS, step, *LOADING_ANNOTATIONS)]
     others = [step for step in steps[:-1] if step not in images and step not in annotations]
     padding = dict(size_divisor=settings.pad_divisor)
@@ -208,95 +175,6 @@ def convert_test_pipeline(
         *annotations,
         _pack(steps[-1], where),
     ]
-
-
-def all_steps(steps: Sequence[dict]) -> Iterator[dict]:
-    """All transforms of a pipeline, those inside of others included."""
-    for step in steps:
-        if isinstance(step, (list, tuple)):
-            yield from all_steps(step)
-        elif isinstance(step, dict):
-            yield step
-            holder = _holder_key(step)
-            if holder and isinstance(step.get(holder), (list, tuple)):
-                yield from all_steps(step[holder])
-
-
-def _holder_key(step: dict) -> str | None:
-    for holder, key in HOLDERS.items():
-        if is_component(TRANSFORMS, step, holder):
-            return key
-    return None
-
-
-def _check(steps: Sequence[dict], where: str) -> None:
-    for step in all_steps(steps):
-        name, found = component_name(step), component_class(TRANSFORMS, step)
-        if found is None:
-            raise InputError(
-                f'transform {name} in the pipeline of {where} is not registered, so nobody knows '
-                'whether it crops or mixes images; add its module to custom_imports, or take it out'
-            )
-        for refused, what in REFUSED.items():
-            if issubclass(found, refused):
-                raise InputError(
-                    f'transform {name} in the pipeline of {where} {what} and cannot be put behind '
-                    'chips; take it out of the pipeline'
-                )
-        own = not found.__module__.startswith(_OURS)
-        if own and not issubclass(found, REPLACED):
-            if _SUSPICIOUS.search(name) or hasattr(found, 'get_indexes'):
-                raise InputError(
-                    f'transform {name} in the pipeline of {where} seems to crop, resize or mix '
-                    'images by itself, and sniperize does not know how to replace it with chips; '
-                    'take it out of the pipeline, and put what else it does into a transform of '
-                    'its own'
-                )
-
-
-def _note_custom(steps: Sequence[dict], changes: Changes) -> None:
-    for step in all_steps(steps):
-        found = component_class(TRANSFORMS, step)
-        if not found.__module__.startswith(_OURS) and not issubclass(found, REPLACED):
-            changes.note(
-                f'{component_name(step)} is not of MMDetection and was kept; make sure that it '
-                'neither crops nor resizes'
-            )
-        if issubclass(found, transforms.InstaBoost):
-            changes.note(
-                'InstaBoost moves objects in the whole image, before the chip is cut: what it '
-                'moves over the border of the chip is ignored'
-            )
-
-
-def _is_for_testing(step: dict) -> bool:
-    """Whether a step that crops in training is one that a head needs in testing."""
-    return is_component(TRANSFORMS, step, transforms.RandomCenterCropPad) and bool(
-        step.get('test_mode')
-    )
-
-
-def _without(steps: Sequence, removed: list[str], keep=lambda step: False) -> list:
-    """The steps without those that chips take the place of, whose names go into ``removed``."""
-    kept = []
-    for step in steps:
-        if isinstance(step, (list, tuple)):
-            kept.append(_without(step, removed, keep))
-            continue
-        if is_component(TRANSFORMS, step, *REPLACED) and not keep(step):
-            removed.append(component_name(step))
-            continue
-        key = _holder_key(step)
-        if key and isinstance(step.get(key), (list, tuple)):
-            before = len(removed)
-            left = _without(step[key], removed, keep)
-            if len(removed) > before:
-                if not any(left):  # nothing but what was taken out
-                    removed[before:] = [f'{component_name(step)} of {listed(removed[before:])}']
-                    continue
-                step = dict(step, **{key: left})
-        kept.append(dict(step))
-    return kept
 
 
 def _load_intact(step: dict) -> dict:
