@@ -19,3 +19,10 @@ model = dict(
 
 # Half the rate of Faster R-CNN, as in MMDetection.
 optim_wrapper = dict(optimizer=dict(lr=0.0075))
+
+# Levels are merged the way that the detector suppresses within an image.
+custom_hooks = [
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook', nms=_base_.model.test_cfg.nms),
+    dict(type='NumClassCheckHook'),
+]

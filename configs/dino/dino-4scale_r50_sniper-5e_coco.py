@@ -8,7 +8,7 @@ _base_ = [
 # As many pixels as the 2 images that MMDetection has on a GPU.
 train_dataloader = dict(batch_size=4)
 
-# As many iterations as the 12 epochs of MMDetection, and a tenth of the rate at the same share of
+# As many pixels as the 12 epochs of MMDetection, and a tenth of the rate at the same share of
 # them, 11 / 12.
 train_cfg = dict(max_epochs=5)
 param_scheduler = [
@@ -32,3 +32,10 @@ optim_wrapper = dict(
 
 # base_batch_size = (8 GPUs) x (4 chips per GPU)
 auto_scale_lr = dict(base_batch_size=32)
+
+# As many detections as the detector has on an image.
+custom_hooks = [
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook', max_per_image=300),
+    dict(type='NumClassCheckHook'),
+]

@@ -9,3 +9,10 @@ _base_ = [
 optim_wrapper = dict(
     optimizer=dict(lr=0.0075), paramwise_cfg=dict(bias_lr_mult=2.0, bias_decay_mult=0.0)
 )
+
+# Levels are merged the way that the detector suppresses within an image.
+custom_hooks = [
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook', nms=_base_.model.test_cfg.nms),
+    dict(type='NumClassCheckHook'),
+]

@@ -1,5 +1,8 @@
 """The detectors of the configs with few channels and layers, on a few drawn images."""
 
+from pathlib import Path
+
+import mmdet
 import numpy as np
 from coco_files import write_coco
 from mmengine.config import Config
@@ -44,8 +47,8 @@ SMALL = {
         bbox_head=dict(FEW, num_classes=2, stacked_convs=1),
         test_cfg=TEST,
     ),
-    'rtmdet_s_sniper-100e_coco': dict(CSP, test_cfg=TEST),
-    'yolox_s_sniper-100e_coco': dict(CSP, test_cfg=dict(score_thr=0.0)),
+    'rtmdet_s_sniper-105e_coco': dict(CSP, test_cfg=TEST),
+    'yolox_s_sniper-105e_coco': dict(CSP, test_cfg=dict(score_thr=0.0)),
     'dino-4scale_r50_sniper-5e_coco': dict(
         num_queries=20,
         backbone=RESNET,
@@ -57,6 +60,12 @@ SMALL = {
         test_cfg=dict(max_per_img=20),
     ),
 }
+SCHEDULES = {
+    'condinst_r50_fpn': 'ms-poly-90k_coco_instance',
+    'dino-4scale_r50': '8xb2-12e_coco',
+    'rtmdet_s': '8xb32-300e_coco',
+    'yolox_s': '8xb8-300e_coco',
+}
 FOLDERS = {'cascade-rcnn': 'cascade_rcnn', 'retinanet': 'swin', 'dino-4scale': 'dino'}
 
 
@@ -64,6 +73,14 @@ def detector_path(name: str) -> str:
     """Where the config of a detector of SMALL is."""
     detector = name.split('_')[0]
     return config_path(f'{FOLDERS.get(detector, detector)}/{name}.py')
+
+
+def zoo_partner(name: str) -> Config:
+    """MMDetection's own config of the detector that one of ours trains."""
+    detector = name.split('_sniper')[0]
+    zoo = Path(mmdet.__file__).parent / '.mim/configs'
+    (path,) = zoo.glob(f'*/{detector}_{SCHEDULES.get(detector, "1x_coco")}.py')
+    return Config.fromfile(path)
 
 
 def small_detector(name: str, folder, num_images: int = 4) -> Config:

@@ -14,12 +14,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, load_checkpoint
-from mmengine.utils import get_installed_path
-from small_detectors import SMALL
+from small_detectors import SMALL, zoo_partner
 
 from mmsniper import config_path
 
-ZOO = Path(get_installed_path('mmdet')) / '.mim/configs'
 OURS = Path(config_path('sniper/faster-rcnn_r50_fpn_sniper-7e_coco.py')).parents[1]
 OTHERS = ('snip', 'multiscale', 'rpn', 'demo', 'bccd')  # tiny ones, or models that these have too
 PATHS = {
@@ -27,12 +25,6 @@ PATHS = {
 }
 NAMES = sorted(PATHS)
 TRAINED = ['faster-rcnn_r50_fpn_sniper-7e_coco', 'retinanet_r50_fpn_sniper-7e_coco']
-SCHEDULES = {
-    'condinst_r50_fpn': 'ms-poly-90k_coco_instance',
-    'dino-4scale_r50': '8xb2-12e_coco',
-    'rtmdet_s': '8xb32-300e_coco',
-    'yolox_s': '8xb8-300e_coco',
-}
 
 
 def without_download(config):
@@ -41,10 +33,7 @@ def without_download(config):
 
 
 def zoo_config(name):
-    """MMDetection's own config of the detector that one of ours trains."""
-    detector = name.split('_sniper')[0]
-    (path,) = ZOO.glob(f'*/{detector}_{SCHEDULES.get(detector, "1x_coco")}.py')
-    return without_download(Config.fromfile(path))
+    return without_download(zoo_partner(name))
 
 
 def our_config(name):

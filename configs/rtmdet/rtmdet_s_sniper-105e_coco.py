@@ -25,8 +25,8 @@ train_pipeline = [
 # As many pixels as the 32 images of 640x640 that MMDetection has on a GPU.
 train_dataloader = dict(batch_size=50, num_workers=10, dataset=dict(pipeline=train_pipeline))
 
-# As many iterations as the 300 epochs of MMDetection, and its rate at the same share of them.
-max_epochs = 100
+# As many pixels as the 300 epochs of MMDetection, and its rate at the same share of them.
+max_epochs = 105
 base_lr = 0.004
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 
@@ -35,7 +35,7 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min=base_lr * 0.05,
-        begin=max_epochs // 2,
+        begin=max_epochs - max_epochs // 2,
         end=max_epochs,
         T_max=max_epochs // 2,
         by_epoch=True,
@@ -54,8 +54,11 @@ optim_wrapper = dict(
 auto_scale_lr = dict(base_batch_size=400)
 
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=3))
+# Levels are merged the way that the detector suppresses within an image.
 custom_hooks = [
-    *_base_.custom_hooks,
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook', nms=_base_.model.test_cfg.nms, max_per_image=300),
+    dict(type='NumClassCheckHook'),
     dict(
         type='EMAHook',
         ema_type='ExpMomentumEMA',

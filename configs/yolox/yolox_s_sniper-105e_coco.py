@@ -15,11 +15,11 @@ train_pipeline = [
     for step in _base_.train_pipeline
 ]
 train_pipeline[-2:-2] = [dict(type='YOLOXHSVRandomAug')]
-# As many pixels as the 8 images of 640x640 that MMDetection has on a GPU.
-train_dataloader = dict(batch_size=12, dataset=dict(pipeline=train_pipeline))
+# As many pixels as the 8 images that MMDetection has on a GPU.
+train_dataloader = dict(batch_size=13, dataset=dict(pipeline=train_pipeline))
 
-# As many iterations as the 300 epochs of MMDetection, and its rate at the same share of them.
-max_epochs = 100
+# As many pixels as the 300 epochs of MMDetection, and its rate at the same share of them.
+max_epochs = 105
 num_warmup_epochs = 2
 num_last_epochs = 5
 base_lr = 0.01
@@ -58,12 +58,15 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
 
-# base_batch_size = (8 GPUs) x (12 chips per GPU)
-auto_scale_lr = dict(base_batch_size=96)
+# base_batch_size = (8 GPUs) x (13 chips per GPU)
+auto_scale_lr = dict(base_batch_size=104)
 
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=3))
+# Levels are merged the way that the detector suppresses within an image.
 custom_hooks = [
-    *_base_.custom_hooks,
+    dict(type='ChipEpochHook'),
+    dict(type='ChipMergeHook', nms=_base_.model.test_cfg.nms),
+    dict(type='NumClassCheckHook'),
     dict(type='SyncNormHook', priority=48),
     dict(
         type='EMAHook',
