@@ -21,12 +21,14 @@ from .detector import (
     hand_over_masks_as_rle,
     mean_of_input,
     merging_settings,
+    pads_itself,
 )
 from .ignoring import apply_ignoring, plan_ignoring
 from .pipelines import PipelineSettings
 from .recipe import Recipe, find_chip_dataset
 from .schedule import convert_batch_size, convert_schedule, trains_by_epoch
 from .source import check_supported, load_source
+from .training_scale import has_fixed_size
 
 # What the runner and MMDetection's tools read. All else are variables that wrote these.
 RUNNER_KEYS = (
@@ -65,6 +67,15 @@ RUNNER_KEYS = (
     'runner_type',
     'strategy',
     'rpn_config',
+)
+# Those that nearly every config of MMDetection has.
+_USUAL_VARIABLES = (
+    'backend_args',
+    'data_root',
+    'dataset_type',
+    'test_pipeline',
+    'train_pipeline',
+    'vis_backends',
 )
 # Hooks that change the mixing of images in the middle of a training.
 _MIXING_HOOKS = (hooks.YOLOXModeSwitchHook, hooks.PipelineSwitchHook)
@@ -120,7 +131,13 @@ def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
     hand_over_masks_as_rle(model, changes)
     fit_batch_augments(model, side, changes)
 
-    settings = PipelineSettings(plan.mode, mean_of_input(model), side, _LARGEST_STRIDE)
+    settings = PipelineSettings(
+        mode=plan.mode,
+        fill_value=mean_of_input(model),
+        pad_side=side,
+        pad_divisor=_LARGEST_STRIDE,
+        needs_fixed_size=has_fixed_size(data.steps) and not pads_itself(model),
+    )
     new['train_dataloader'] = convert_train_loader(
         new['train_dataloader'], data, recipe, settings, trains_by_epoch(config), changes
     )
@@ -143,12 +160,9 @@ def _runner_settings(given: dict, changes: Changes) -> dict:
     tta = sorted(key for key in given if key.startswith('tta_'))
     if tta:
         changes.change(f'{", ".join(tta)} taken out: the pyramid has several scales already')
-    others = set(given) - set(new) - set(tta) - {'data_preprocessor'}
-    # Those that are written down in MMDetection's own configs are no news.
+    others = set(given) - set(new) - set(tta) - {'data_preprocessor', *_USUAL_VARIABLES}
     if others:
-        changes.note(
-            f'variables that only wrote other settings are left out: {listed(sorted(others))}'
-        )
+        changes.note(f'variables that nothing reads are left out: {listed(sorted(others))}')
     return new
 
 

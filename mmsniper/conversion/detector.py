@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
+from .pipelines import IMAGENET_MEAN
 
 # Heads that make bitmaps of the whole image, and those that do not. Exactly these classes:
 # subclasses do something of their own where ours would not.
@@ -68,6 +69,14 @@ def fit_batch_augments(model: dict, side: int, changes: Changes) -> None:
     preprocessor['batch_augments'] = kept or None
 
 
+def pads_itself(model: dict) -> bool:
+    """Whether the model's preprocessor pads its input to what the model needs."""
+    preprocessor = model.get('data_preprocessor') or {}
+    return (preprocessor.get('pad_size_divisor') or 1) > 1 or bool(
+        preprocessor.get('batch_augments')
+    )
+
+
 def mean_of_input(model: dict) -> tuple[float, ...] | None:
     """The mean that the model takes off its input, in the order of a loaded image (BGR).
 
@@ -79,7 +88,7 @@ def mean_of_input(model: dict) -> tuple[float, ...] | None:
     if mean is None:
         return None
     mean = tuple(mean)[::-1] if preprocessor.get('bgr_to_rgb') else tuple(mean)
-    return None if mean == (103.53, 116.28, 123.675) else mean
+    return None if mean == IMAGENET_MEAN else mean
 
 
 def merging_settings(model: dict) -> dict:

@@ -22,10 +22,12 @@ from .steps import (
     all_steps,
     check_steps,
     is_for_testing,
+    mixes_images,
     note_special_steps,
     without_replaced,
 )
 
+IMAGENET_MEAN = (103.53, 116.28, 123.675)  # of blue, green, red, as images are loaded
 _RESIZE_KEYS = ('backend', 'interpolation', 'clip_object_border')
 
 
@@ -38,12 +40,14 @@ class PipelineSettings:
         fill_value (tuple[float, ...], optional): What 'erase' fills with; None for its default.
         pad_side (int): Side of a training image where it has to be padded to a fixed size.
         pad_divisor (int): What the sides of views are padded to multiples of where they have to be.
+        needs_fixed_size (bool): Whether inputs of the training had one size, as the heads may need.
     """
 
     mode: str = 'ignore'
     fill_value: tuple[float, ...] | None = None
     pad_side: int = 512
     pad_divisor: int = 32
+    needs_fixed_size: bool = False
 
 
 def convert_train_pipeline(
@@ -79,10 +83,7 @@ def convert_train_pipeline(
     removed: list[str] = []
     inner = without_replaced(inner, removed)
     outer = None if outer is None else without_replaced(outer, removed)
-    mixes = [
-        step for step in outer or () if hasattr(component_class(TRANSFORMS, step), 'get_indexes')
-    ]
-    if outer is not None and not mixes:
+    if outer is not None and not any(mixes_images(step) for step in outer):
         changes.change(
             'MultiImageMixDataset taken away: '
             'without the steps below it has no images to put together'
@@ -97,15 +98,16 @@ def convert_train_pipeline(
     chip_steps = [dict(type='ChipSample'), _scale_normalize(settings, resize)]
     steps[last + 1 : last + 1] = chip_steps
     padding = dict(size=(settings.pad_side, settings.pad_side))
-    if outer is not None and not any(
-        is_component(TRANSFORMS, step, mmcv_transforms.Pad) for step in steps
-    ):
-        changes.change('train pipeline: Pad added, images that are put together have one size')
-        steps.append(dict(type='Pad', **padding))
+    padded = any(is_component(TRANSFORMS, step, mmcv_transforms.Pad) for step in steps)
     steps, outer = (
         None if part is None else [_padded(step, padding, changes, 'train') for step in part]
         for part in (steps, outer)
     )
+    if (settings.needs_fixed_size or outer is not None) and not padded:
+        changes.change(f'train pipeline: Pad(size={padding["size"]}) added, for inputs of one size')
+        mean = settings.fill_value or IMAGENET_MEAN
+        position = len(steps) - (outer is None)  # the last step packs
+        steps.insert(position, dict(type='Pad', **padding, pad_val=dict(img=mean)))
     end = steps if outer is None else outer
     end[-1] = _pack(end[-1], 'train_dataloader')
     if removed:

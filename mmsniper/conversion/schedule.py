@@ -41,7 +41,8 @@ def convert_batch_size(config: dict, cost: Cost, chip_size: int, changes: Change
     scaling = config.get('auto_scale_lr') or {}
     if scaling.get('base_batch_size'):
         base = max(1, int(scaling['base_batch_size'] * chips / images + 0.5))
-        changes.change(f'auto_scale_lr: base_batch_size {scaling["base_batch_size"]} to {base}')
+        if base != scaling['base_batch_size']:
+            changes.change(f'auto_scale_lr: base_batch_size {scaling["base_batch_size"]} to {base}')
         config['auto_scale_lr'] = dict(scaling, base_batch_size=base)
 
 

@@ -108,13 +108,20 @@ def check_steps(steps: Sequence[dict], where: str) -> None:
                 )
         own = not found.__module__.startswith(_OURS)
         if own and not issubclass(found, REPLACED):
-            if _SUSPICIOUS.search(name) or hasattr(found, 'get_indexes'):
+            if _SUSPICIOUS.search(name) or mixes_images(step):
                 raise InputError(
                     f'transform {name} in the pipeline of {where} seems to crop, resize or mix '
                     'images by itself, and sniperize does not know how to replace it with chips; '
                     'take it out of the pipeline, and put what else it does into a transform of '
                     'its own'
                 )
+
+
+def mixes_images(step: dict) -> bool:
+    """Whether a step asks ``MultiImageMixDataset`` for other images."""
+    found = component_class(TRANSFORMS, step)
+    # Not by hasattr, since mmcv's cache_randomness cannot be looked up in a class.
+    return any('get_indexes' in vars(base) for base in found.__mro__)
 
 
 def note_special_steps(steps: Sequence[dict], changes: Changes) -> None:

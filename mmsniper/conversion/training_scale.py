@@ -47,6 +47,16 @@ def training_pixels(
     return float(np.mean(areas))
 
 
+def has_fixed_size(pipeline: Sequence[dict]) -> bool:
+    """Whether images of any shape come out of a pipeline with one and the same size."""
+    sizes = [
+        size
+        for image in ((640.0, 480.0), (427.0, 640.0), (3000.0, 2000.0))
+        for size in _through(pipeline, {image: 1.0})
+    ]
+    return len(set(sizes)) == 1
+
+
 def _through(steps: Sequence[dict], sizes: Sizes) -> Sizes:
     for step in steps:
         outcomes: Sizes = {}
