@@ -127,7 +127,8 @@ class FakeData:
                 dict(
                     id=number,
                     file_name=f'{name}.jpg',
-                    coco_url=f'http://example.org/{name}.jpg',
+                    # LVIS takes the name from there.
+                    coco_url=f'http://images.cocodataset.org/{name}.jpg',
                     height=height,
                     width=width,
                     # What LVIS and its metric ask for besides.

@@ -14,8 +14,10 @@ from mmengine.config import Config, ConfigDict
 from .scope import zoo_folder
 
 NUM_QUERIES = 20
-NUM_DETECTIONS = 20
+NUM_DETECTIONS = 8
+NUM_SAMPLES = 16
 NUM_PROPOSALS = 60
+_FULLY_CONNECTED = ('ConvFCBBoxHead', 'Shared2FCBBoxHead', 'Shared4Conv1FCBBoxHead')
 _SYNCHRONISED = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 
 
@@ -41,6 +43,7 @@ def shrink(model: ConfigDict, chip_size: int) -> ConfigDict:
             _narrow(model[key], model.get(key.replace('backbone', 'neck')))
     _shrink_transformers(model)
     _shrink_stages(model)
+    _shrink_second_stage(model)
     _shrink_everywhere(model, chip_size)
     _shrink_proposals(model.get('train_cfg') or {})
     _shrink_detections(model.get('test_cfg') or {}, many_classes=_most_classes(model) > 2000)
@@ -119,6 +122,17 @@ def _shrink_stages(model: ConfigDict) -> None:
     model['train_cfg']['rcnn'] = list(model['train_cfg']['rcnn'])[:2]
 
 
+def _shrink_second_stage(model: ConfigDict) -> None:
+    """Fewer channels and layers where each proposal passes, unless others take its channels up."""
+    relays = 'feat_relay_head' in (model.get('roi_head') or {})
+    for part in _dicts(model.get('roi_head') or {}):
+        kind = part.get('type')
+        if kind in _FULLY_CONNECTED and not relays:
+            part['fc_out_channels'] = 64
+        elif 'MaskHead' in str(kind):
+            _limit(part, num_convs=1)
+
+
 def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
     for part in _dicts(model):
         if (part.get('init_cfg') or {}) and _is_pretrained(part['init_cfg']):
@@ -145,9 +159,7 @@ def _shrink_proposals(train_cfg: ConfigDict) -> None:
     rcnn = train_cfg.get('rcnn') or ()
     for stage in rcnn if isinstance(rcnn, (list, tuple)) else [rcnn]:
         for part in _dicts(stage):
-            _limit(part, num=32)
-            if part.get('type') == 'ScoreHLRSampler':
-                part.pop('add_gt_as_proposals', None)
+            _limit(part, num=NUM_SAMPLES)
 
 
 def _shrink_detections(test_cfg: ConfigDict, many_classes: bool) -> None:
