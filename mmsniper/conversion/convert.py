@@ -16,6 +16,7 @@ from .components import component_class, component_name, is_component
 from .cost import estimate_cost
 from .dataloaders import convert_test_loader, convert_train_loader, take_apart
 from .detector import (
+    allow_few_objects,
     any_proposal_size,
     fit_batch_augments,
     hand_over_masks_as_rle,
@@ -129,6 +130,7 @@ def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
         changes.change(f'model: objects out of range are erased from the image ({plan.reason})')
     side = -(-recipe.chip_size // _LARGEST_STRIDE) * _LARGEST_STRIDE
     hand_over_masks_as_rle(model, changes)
+    allow_few_objects(model, changes)
     fit_batch_augments(model, side, changes)
 
     settings = PipelineSettings(

@@ -43,6 +43,17 @@ def hand_over_masks_as_rle(model: dict, changes: Changes) -> None:
             part['type'] = replacement
 
 
+def allow_few_objects(model: dict, changes: Changes) -> None:
+    """Let CrowdDet train on chips that show one object or none, in place."""
+    head = model.get('roi_head') or {}
+    if 'type' in head and component_class(MODELS, head) is models.MultiInstanceRoIHead:
+        head['type'] = 'ChipMultiInstanceRoIHead'
+        changes.change(
+            'model: MultiInstanceRoIHead to ChipMultiInstanceRoIHead, with the same parameters, '
+            'which trains on chips with fewer than two objects as well'
+        )
+
+
 def fit_batch_augments(model: dict, side: int, changes: Changes) -> None:
     """Take batches to the size of chips, not to that of images, in place.
 
