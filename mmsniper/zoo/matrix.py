@@ -19,21 +19,21 @@ from .workers import Died, work
 TIMEOUT = 600.0
 
 
-def choose_trials(configs: Iterable[ZooConfig], every_detector: bool = True) -> set[str]:
+def choose_trials(configs: Iterable[ZooConfig], every_detector: bool = False) -> set[str]:
     """The names of the configs that are trained and tested.
 
     Args:
         configs: All that could be.
-        every_detector: Whether each family has one of every combination of detector and heads, and
-            every backbone is in one of them, or each family has just one.
+        every_detector: Whether each family has one of every combination of detector and heads, or
+            just one. Every backbone is in one of them in any case.
     """
     chosen, seen = set(), set()
     for config in configs:
         if not config.in_scope or config.needs:
             continue
-        keys = {config.family}
+        keys = {(config.family,), config.backbone}
         if every_detector:
-            keys |= {(config.family, config.heads), config.backbone}
+            keys.add((config.family, config.heads))
         if not keys <= seen:
             chosen.add(config.name)
             seen |= keys

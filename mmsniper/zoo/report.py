@@ -122,10 +122,9 @@ _EXPLANATION = f"""\
   range it does not. Where the object is left out of the loss, the classification outputs of priors
   on it get no gradient; where it is erased, none of its pixels reach the detector.
 
-A family is a folder of configs. Of each, one config of every combination of detector and heads is
-trained, and of every backbone one in some family. An object out of range is *left out of the loss*
-by the assigners where these decide about each prior, else *erased from the image*
-(`ScaleNormalize(mode='erase')`)."""
+A family is a folder of configs. Of each at least one config is trained, and of every backbone one
+in some family. An object out of range is *left out of the loss* by the assigners where these decide
+about each prior, else *erased from the image* (`ScaleNormalize(mode='erase')`)."""
 
 
 def _trial_row(result: Result) -> list[str]:

@@ -168,7 +168,7 @@ def _shrink_detections(test_cfg: ConfigDict, many_classes: bool) -> None:
         _limit(part, nms_pre=100, max_per_img=NUM_DETECTIONS, max_per_image=NUM_DETECTIONS)
         if isinstance(part.get('score_thr'), (int, float)) and not many_classes:
             part['score_thr'] = 0.0
-    if 'rpn' in test_cfg:
+    if test_cfg.get('rpn'):
         _limit(test_cfg['rpn'], max_per_img=NUM_PROPOSALS)
 
 

@@ -25,6 +25,7 @@ class Died:
 class _Worker:
     process: multiprocessing.process.BaseProcess
     connection: Connection
+    ready: bool = False
     index: int | None = None  # of the task that it works on
     deadline: float = 0.0
 
@@ -38,7 +39,7 @@ def work(
         function: To be found by its name in its module; what it is given and gives is pickled.
         tasks: What to call it with.
         num_processes: How many at a time.
-        timeout: Seconds after which a task's process is ended.
+        timeout: Seconds after which the process of a task is ended.
 
     Yields:
         tuple: The index of a task and what the function gave for it, or :class:`Died`. In the
@@ -51,9 +52,9 @@ def work(
         for worker in workers:
             _give(worker, tasks, todo, timeout)
         while busy := [worker for worker in workers if worker.index is not None]:
-            ready = wait([worker.connection for worker in busy], timeout=1)
+            wait([worker.connection for worker in busy], timeout=1)
             for worker in busy:
-                if worker.connection in ready:
+                if worker.connection.poll():
                     done = worker.index, _receive(worker)
                 elif time.monotonic() > worker.deadline:
                     done = worker.index, Died(f'it took longer than {timeout:.0f} seconds')
@@ -78,7 +79,8 @@ def _start(context, function: Callable) -> _Worker:
 
 
 def _serve(function: Callable, connection: Connection) -> None:
-    """What a process does: tasks until there are no more."""
+    """What a process does: say that it has started, then tasks until there are no more."""
+    connection.send('ready')
     while True:
         try:
             task = connection.recv()
@@ -90,6 +92,8 @@ def _serve(function: Callable, connection: Connection) -> None:
 def _give(worker: _Worker, tasks: Sequence, todo: Iterator[int], timeout: float) -> None:
     worker.index = next(todo, None)
     if worker.index is not None:
+        if not worker.ready:  # a process takes its time to import all
+            worker.ready = worker.connection.recv() == 'ready'
         worker.deadline = time.monotonic() + timeout
         worker.connection.send(tasks[worker.index])
 
@@ -97,7 +101,7 @@ def _give(worker: _Worker, tasks: Sequence, todo: Iterator[int], timeout: float)
 def _receive(worker: _Worker) -> Any:
     try:
         return worker.connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         worker.process.join()
         code = worker.process.exitcode
         return Died(f'its process ended with {f"signal {-code}" if code < 0 else f"status {code}"}')

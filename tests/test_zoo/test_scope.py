@@ -56,7 +56,6 @@ def test_all_files_of_all_families_are_looked_at():
     names = config_names()
     assert len(names) == len(set(names))
     assert {name.split('/')[0] for name in names} == set(families())
-    # Packages of MMDetection that are installed have more than 60 folders of single-image detectors.
     assert len(families()) > 60
     files = {path.relative_to(zoo_folder()).as_posix() for path in zoo_folder().rglob('*.py')}
     assert files - set(names) == {name for name in files if name.startswith('_base_/')}

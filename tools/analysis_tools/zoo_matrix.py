@@ -1,10 +1,9 @@
 """Try every detector of the installed MMDetection on chips, and say what works.
 
 Every config of a single-image detector that MMDetection ships is sniperized and its dataset built,
-on a few drawn images; no data set and no GPU is needed. One config of every combination of
-detector and heads in each family, and one of every backbone, is made smaller, trained for some
-steps, tested on a pyramid, and checked for how it ignores objects out of range. Ends with status 1
-if any fails.
+on a few drawn images; no data set and no GPU is needed. One config of every family and one of every
+backbone is made smaller, trained for some steps, tested on a pyramid, and checked for how it
+ignores objects out of range. Ends with status 1 if any fails.
 
 The results are kept in a file (--journal) as they come; called again, it goes on where it was.
 Delete the file to begin anew, as after a change of the code.
@@ -39,7 +38,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--only', nargs='+', default=[], metavar='FAMILY', help='try these folders of configs'
     )
     parser.add_argument(
-        '--one-per-family', action='store_true', help='train just one config of each family'
+        '--every-detector',
+        action='store_true',
+        help='train one config of every combination of detector and heads in each family',
     )
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='processes (default: 1)')
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the tables, as Markdown')
@@ -58,7 +59,7 @@ def main() -> None:
     start = time.perf_counter()
     total = len(config_names(args.only))
     configs = list(tqdm(read_zoo(args.only), 'reading configs', total, unit=''))
-    trained = choose_trials(configs, every_detector=not args.one_per_family)
+    trained = choose_trials(configs, args.every_detector)
     number = sum(config.in_scope and not config.needs for config in configs)
     bar = tqdm(desc='trying configs', total=number, unit='', smoothing=0.02)
     with bar, tempfile.TemporaryDirectory(prefix='zoo-') as folder:
