@@ -212,11 +212,12 @@ class _Check:
 
     def _num_classes(self) -> int:
         """Of the head that knows most of them, which is not an RPN if there is any other."""
+        heads = (part for name, part in self.model.named_children() if name.endswith('head'))
         return max(
             getattr(module, name, None) or 1
-            for module in self.model.modules()
+            for head in heads
+            for module in head.modules()
             for name in ('num_classes', 'num_things_classes')
-            if _has_attribute(module, 'loss')
         )
 
 

@@ -73,6 +73,8 @@ def _prior_generator(head: nn.Module):
 def _watch_dense_head(name: str, head: nn.Module, box: Tensor, spared: Tensor) -> Callable:
     compute, outputs = head.loss_by_feat, []
     _sample_all(getattr(head, 'sampler', None))
+    if 'neg_pos_ratio' in head.train_cfg:  # hard negatives of SSD
+        head.train_cfg['neg_pos_ratio'] = PLACES
 
     def loss_by_feat(*args, **kwargs):
         outputs[:] = _outputs_per_location(args)
