@@ -10,7 +10,8 @@ model = dict(
     backbone=dict(
         depth=18, base_channels=8, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
-    bbox_head=dict(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1))
+    bbox_head=dict(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1),
+    test_cfg=dict(score_thr=0.0))
 images = dict(
     _delete_=True, type='CocoDataset', data_root='.', ann_file='annotations.json',
     data_prefix=dict(img=''), metainfo=dict(classes=('a', 'b')))

@@ -94,7 +94,7 @@ def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(InputError, match='broken.py cannot be loaded'):
         load_source(tmp_path / 'broken.py')
     (tmp_path / 'imports.py').write_text("custom_imports = dict(imports=['no_such_module'])")
-    with pytest.raises(InputError, match="imports.py cannot be loaded .*No module named 'no_such"):
+    with pytest.raises(InputError, match='imports.py cannot be loaded .*no_such_module'):
         load_source(tmp_path / 'imports.py')
     with pytest.raises(InputError, match='has no model'):
         convert(Config())
