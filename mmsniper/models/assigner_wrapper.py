@@ -39,7 +39,8 @@ class AssignerWrapper(BaseAssigner):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Attributes that heads set, as Dynamic R-CNN sets thresholds, go to the wrapped one."""
-        own = name in vars(self) or name in inspect.signature(type(self).__init__).parameters
+        settings = inspect.signature(type(self).__init__).parameters
+        own = name in vars(self) or name in settings or hasattr(type(self), name)
         if not own and 'assigner' in vars(self) and hasattr(self.assigner, name):
             setattr(self.assigner, name, value)
         else:

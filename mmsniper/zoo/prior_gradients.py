@@ -54,8 +54,11 @@ def watch(model: nn.Module, box: Tensor, spared: Tensor, proposals: Tensor) -> C
         for name in ('rpn_head', 'bbox_head')
         if _has_priors(getattr(model, name, None))
     ]
-    if getattr(model, 'roi_head', None) is not None:
-        reports.append(_watch_roi_head(model.roi_head, box, proposals))
+    roi_head = getattr(model, 'roi_head', None)
+    if roi_head is not None:
+        reports.append(_watch_roi_head(roi_head, box, proposals))
+    if getattr(roi_head, 'semantic_head', None) is not None:
+        reports.append(_watch_semantic_head(roi_head.semantic_head, box, spared))
     return lambda: [report() for report in reports]
 
 
@@ -130,6 +133,30 @@ def _has_gradient(output: Tensor, num_priors: int) -> Tensor:
 
 def _inside(points: Tensor, box: Tensor) -> Tensor:
     return ((points[:, :2] >= box[:2]) & (points[:, :2] < box[2:])).all(-1)
+
+
+def _watch_semantic_head(head: nn.Module, box: Tensor, spared: Tensor) -> Callable:
+    compute, outputs, strides = head.loss, [], []
+
+    def loss(predictions, labels):
+        predictions.retain_grad()
+        outputs.append(predictions)
+        strides.append(labels.shape[-1] / predictions.shape[-1])
+        return compute(predictions, labels)
+
+    head.loss = loss
+
+    def report() -> PriorGradients:
+        (output,), (stride,) = outputs, strides
+        rows, columns = torch.meshgrid(*map(torch.arange, output.shape[-2:]), indexing='ij')
+        cells = torch.stack([columns.flatten(), rows.flatten()], -1) * stride
+        # Wholly inside the one box and wholly outside the other.
+        on_box = _inside(cells, box) & _inside(cells + stride, box)
+        on_box &= (cells >= spared[2:]).any(-1)
+        learnt = (_has_gradient(output, len(cells)) & on_box).sum().item()
+        return PriorGradients('semantic_head', on_box.sum().item(), learnt)
+
+    return report
 
 
 def _sample_all(sampler: object) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
@@ -239,4 +240,6 @@ def test_what_a_head_sets_reaches_the_wrapped_assigner():
         assert wrapper.assigner.pos_iou_thr == wrapper.pos_iou_thr == 0.9
         assert 'pos_iou_thr' not in vars(wrapper)
         wrapper.iou_calculator = None
+        wrapper.assign = wrapper.__class__ = type('Another', (type(wrapper),), {})
         assert wrapper.assigner.iou_calculator is not None, 'its own stay its own'
+        assert type(wrapper.assigner) is MaxIoUAssigner and 'assign' not in vars(wrapper.assigner)

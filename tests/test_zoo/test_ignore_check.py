@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
-from tiny_detectors import tiny_detector
+from tiny_detectors import CHANNELS, tiny_detector
 
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
 from mmsniper.zoo.ignore_check import check_ignoring
@@ -66,6 +66,30 @@ def test_heads_that_do_not_honour_their_assigner_are_found_out(name):
         if key in settings:
             settings[key] = dict(type='IgnoreAwareAssigner', assigner=settings[key])
     assert not check_ignoring(model, 'ignore').out_of_range_is_left_out
+
+
+def semantic_detector():
+    """Hybrid Task Cascade, whose second stage has a branch that learns a segmentation map."""
+    model = apply_ignoring(tiny_detector('htc/htc_r50_fpn_1x_coco.py'))
+    model.roi_head.semantic_head.conv_out_channels = CHANNELS
+    return model
+
+
+def test_a_semantic_branch_does_not_learn_what_is_ignored(monkeypatch):
+    report = check_ignoring(semantic_detector(), 'ignore', size=128)
+    assert report.passed, report.sentences
+    assert '0 outputs of semantic_head for' in report.sentences[2]
+
+    def whole_map(self, *args, **kwargs):
+        chip = chip_of(self, *args, **kwargs)
+        chip['data_samples'].gt_sem_seg.sem_seg[:] = 1
+        return chip
+
+    chip_of = IgnoreScene.chip
+    monkeypatch.setattr(IgnoreScene, 'chip', whole_map)
+    report = check_ignoring(semantic_detector(), 'ignore', size=128)
+    assert not report.out_of_range_is_left_out
+    assert '0 outputs of semantic_head for' not in report.sentences[2]
 
 
 def test_one_stage_of_two_is_not_enough():
