@@ -68,7 +68,9 @@ def _shrink_backbone(backbone: ConfigDict) -> None:
     elif kind in ('CSPDarknet', 'CSPNeXt'):
         backbone['deepen_factor'] = min(backbone.get('deepen_factor', 1.0), 0.33)
     elif kind == 'HourglassNet':
-        backbone['stage_blocks'] = [1] * 6
+        backbone['downsample_times'] = 2
+        backbone['stage_channels'] = [256, 128, 128]
+        backbone['stage_blocks'] = [1, 1, 1]
     elif kind == 'HRNet':
         for stage in backbone['extra'].values():
             stage['num_modules'] = 1
@@ -135,21 +137,30 @@ def _shrink_second_stage(model: ConfigDict) -> None:
 
 def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
     for part in _dicts(model):
-        if (part.get('init_cfg') or {}) and _is_pretrained(part['init_cfg']):
+        if _is_pretrained(part.get('init_cfg')):
             part['init_cfg'] = None
         part.pop('pretrained', None)
+        # Statistics and frozen layers that are not pretrained let numbers grow from layer to layer.
+        if 'norm_eval' in part:
+            part['norm_eval'] = False
+        if 'frozen_stages' in part:
+            part['frozen_stages'] = -1
         if part.get('type') in _SYNCHRONISED:
             part['type'] = 'BN'
         if part.get('type') in ('NASFPN', 'FPG') and 'stack_times' in part:
             part['stack_times'] = min(part['stack_times'], 2)
+        if part.get('type') in ('SSDNeck', 'SSDHead') and 'norm_cfg' in part:
+            # Down to 1x1, where a batch of one has no statistics.
+            part['norm_cfg'] = None
+        _limit(part, stacked_convs=2)
         if part.get('use_torchvision'):  # MMCV has the same operation
             part['use_torchvision'] = False
         if part.get('type') == 'BatchFixedSizePad':
             part['size'] = (chip_size, chip_size)
 
 
-def _is_pretrained(init_cfg: ConfigDict | list) -> bool:
-    return isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+def _is_pretrained(init_cfg: ConfigDict | list | None) -> bool:
+    return isinstance(init_cfg, dict) and 'checkpoint' in init_cfg
 
 
 def _shrink_proposals(train_cfg: ConfigDict) -> None:

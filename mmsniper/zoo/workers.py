@@ -72,7 +72,7 @@ def work(
 
 def _start(context, function: Callable) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(function, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(function, theirs))
     process.start()
     theirs.close()  # so that the end of the process is the end of the connection
     return _Worker(process, ours)
