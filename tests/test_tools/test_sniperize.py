@@ -1,6 +1,8 @@
 """Converting a config from the command line, and what the result is good for."""
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import mmdet
@@ -12,6 +14,7 @@ from source_configs import BASE, TINY
 
 from mmsniper.conversion import Recipe
 from mmsniper.conversion.recipe import find_chip_dataset
+from mmsniper.utils import run_script
 
 MMDET_TOOLS = Path(mmdet.__file__).parent / '.mim' / 'tools'
 SIZES = [(160, 200), (150, 150), (128, 180)]
@@ -20,6 +23,26 @@ BOXES = [[(10, 10, 30, 30), (80, 60, 70, 70)], [(20, 60, 25, 20)], [(5, 5, 120, 
 
 def call(*arguments, cwd):
     return run('python', TOOLS / 'sniperize.py', *arguments, cwd=cwd)
+
+
+@pytest.fixture
+def call_here(tmp_path, monkeypatch, capsys):
+    """The script in this process, which saves starting one: status, output and errors."""
+    spec = importlib.util.spec_from_file_location('sniperize_script', TOOLS / 'sniperize.py')
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def call(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', ['sniperize.py', *map(str, arguments)])
+        try:
+            run_script(script.main)
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture
@@ -58,24 +81,24 @@ def test_converted_and_run_by_mmdetections_own_tools(tiny):
     assert result.returncode == 0 and 'bbox_mAP' in result.stdout + result.stderr
 
 
-def test_to_standard_output(tmp_path):
-    result = call(BASE, cwd=tmp_path)
-    assert result.returncode == 0
-    config = Config.fromstring(result.stdout, '.py')
+def test_to_standard_output(call_here, tmp_path):
+    status, output, errors = call_here(BASE)
+    assert status == 0
+    config = Config.fromstring(output, '.py')
     assert find_chip_dataset(config, 'train_dataloader')['levels'][0] == (1400, 2000)
-    assert result.stderr.count('changed: ') > 5
+    assert errors.count('changed: ') > 5
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recipe_from_a_file(tmp_path):
+def test_a_recipe_from_a_file(call_here, tmp_path):
     (tmp_path / 'scales.py').write_text(
         'train_dataloader = dict(dataset=dict(type="ChipDataset", levels=[0.5, 0.25],\n'
         '    valid_ranges=[(-1, 64), (46, -1)], chip_size=320))\n'
         'val_dataloader = dict(dataset=dict(type="ChipDataset", levels=[0.5, 0.25],\n'
         '    valid_ranges=[(-1, 80), (40, -1)], tile_size=1280))\n'
     )
-    result = call(BASE, '--recipe', 'scales.py', '--stride', 16, '-o', 'out.py', cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    status, _, errors = call_here(BASE, '--recipe', 'scales.py', '--stride', 16, '-o', 'out.py')
+    assert status == 0, errors
     recipe = Recipe.from_config(Config.fromfile(tmp_path / 'out.py'))
     assert recipe == Recipe(
         [0.5, 0.25], [(-1, 64), (46, -1)], [0.5, 0.25], [(-1, 80), (40, -1)], 320, 16, 1280
@@ -95,18 +118,14 @@ def test_a_recipe_from_a_file(tmp_path):
         ([BASE, '--recipe', 'nothing.py'], 'config nothing.py does not exist'),
     ],
 )
-def test_bad_input(arguments, message, tmp_path):
-    result = (
-        call(*arguments, '-o', 'out.py', cwd=tmp_path)
-        if '-o' not in arguments
-        else call(*arguments, cwd=tmp_path)
-    )
-    assert result.returncode == 1
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert message in result.stderr
+def test_bad_input(arguments, message, call_here, tmp_path):
+    status, _, errors = call_here(*([] if '-o' in arguments else ['-o', 'out.py']), *arguments)
+    assert status == 1
+    assert len(errors.strip().splitlines()) == 1
+    assert message in errors
     assert list(tmp_path.iterdir()) == [], 'nothing is written'
 
 
-def test_numbers_that_are_none(tmp_path):
-    result = call(BASE, '--levels', 'a,b', '--valid-ranges', '-1,5', cwd=tmp_path)
-    assert result.returncode == 2 and "'a,b' is no pair of numbers" in result.stderr
+def test_numbers_that_are_none(call_here):
+    status, _, errors = call_here(BASE, '--levels', 'a,b', '--valid-ranges', '-1,5')
+    assert status == 2 and "'a,b' is no pair of numbers" in errors
