@@ -200,6 +200,9 @@ class _Check:
 
     def _loss(self, model: nn.Module, chip: dict, epoch: int) -> torch.Tensor:
         model.train()
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.register_forward_pre_hook(_without_statistics_of_one)
         batch = dict(inputs=[chip['inputs']], data_samples=[chip['data_samples']])
         _fix_chance(self.seed)
         with _training_state(epoch):
@@ -231,6 +234,12 @@ def _sentence(found: list[PriorGradients]) -> str:
         return 'there is no head whose priors are known'
     parts = (f'{part.learnt} outputs of {part.head} for {part.priors} priors' for part in found)
     return f'on the object out of range {", ".join(parts)} got a gradient'
+
+
+def _without_statistics_of_one(module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+    # A pooled feature of one image has no variance to normalise by.
+    if args[0].numel() == args[0].size(1):
+        module.eval()
 
 
 def _fix_chance(seed: int) -> None:

@@ -149,6 +149,25 @@ def test_a_built_detector_stays_as_it_is():
     assert 'loss' not in vars(model.roi_head) and not model.roi_head.iou_history
 
 
+@MODELS.register_module()
+class NeckWithPooledNormalisation(MODELS.get('FPN')):
+    """Normalises a feature of which each image has one only, as ResNeSt does."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.norm = torch.nn.BatchNorm2d(CHANNELS)
+
+    def forward(self, inputs):
+        levels = super().forward(inputs)
+        return tuple(level + self.norm(level.mean((2, 3), keepdim=True)) for level in levels)
+
+
+def test_normalisation_of_pooled_features_of_one_image():
+    model = apply_ignoring(tiny_detector(NATIVE[5]))
+    model.neck.type = 'NeckWithPooledNormalisation'
+    assert check_ignoring(model, 'ignore').passed
+
+
 def test_the_scene():
     scene = IgnoreScene(256, seed=0)
     box = scene.out_of_range.astype(int)
