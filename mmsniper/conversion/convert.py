@@ -9,7 +9,6 @@ from mmdet import evaluation
 from mmdet.engine import hooks
 from mmdet.registry import HOOKS, METRICS
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, init_default_scope
 
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
@@ -99,9 +98,6 @@ def convert(source: str | Config, recipe: Recipe | None = None) -> tuple[Config,
         InputError: The config is of a kind that is not supported.
     """
     config, changes = load_source(source), Changes()
-    scope = DefaultScope.get_current_instance()
-    if scope is None or scope.scope_name != config.get('default_scope', 'mmdet'):
-        init_default_scope(config.get('default_scope', 'mmdet'))
     check_supported(config)
     if find_chip_dataset(config, 'train_dataloader') is not None:
         if recipe is not None and recipe != Recipe.from_config(config):
@@ -159,6 +155,9 @@ def _runner_settings(given: dict, changes: Changes) -> dict:
     new = {key: copy.deepcopy(given[key]) for key in RUNNER_KEYS if key in given}
     if given.get('data_preprocessor') is not None:
         new['model'].setdefault('data_preprocessor', copy.deepcopy(given['data_preprocessor']))
+    if new.get('default_scope') is None:
+        # Configs that name classes instead of strings have none; ours are named by strings.
+        new['default_scope'] = 'mmdet'
     tta = sorted(key for key in given if key.startswith('tta_'))
     if tta:
         changes.change(f'{", ".join(tta)} taken out: the pyramid has several scales already')

@@ -217,3 +217,51 @@ def test_batches_of_coco(name, mode):
     batch = next(iter(views))
     assert [sample.metainfo['view'] for sample in batch['data_samples']] == [0, 1]
     assert 'counted' not in str(changes)
+
+
+NEW_STYLE = """
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomFlip, Resize
+from mmdet.models.dense_heads import RetinaHead
+from mmdet.models.detectors import RetinaNet
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
+from mmengine.dataset import InfiniteSampler, RepeatDataset
+
+default_scope = None
+pipeline = [
+    dict(type=LoadImageFromFile), dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=Resize, scale=(1333, 800), keep_ratio=True), dict(type=RandomFlip, prob=0.5),
+    dict(type=PackDetInputs)]
+model = dict(
+    type=RetinaNet, bbox_head=dict(type=RetinaHead, num_classes=80),
+    train_cfg=dict(assigner=dict(type=MaxIoUAssigner, pos_iou_thr=0.5, neg_iou_thr=0.4)))
+train_dataloader = dict(
+    batch_size=2, sampler=dict(type=InfiniteSampler, shuffle=True),
+    dataset=dict(
+        type=RepeatDataset, times=2, dataset=dict(type=CocoDataset, ann_file='x', pipeline=pipeline)))
+train_cfg = dict(max_iters=100, val_interval=50)
+"""
+
+
+def test_types_that_are_classes(tmp_path):
+    """MMDetection's new style of configs names classes, not strings."""
+    (tmp_path / 'new_style.py').write_text(NEW_STYLE)
+    config, _ = convert(tmp_path / 'new_style.py')
+    config.dump(tmp_path / 'config.py')
+    again = Config.fromfile(tmp_path / 'config.py')
+    assert again.default_scope == 'mmdet'
+    assert again.train_cfg.max_iters == 100
+    assert again.model.train_cfg.assigner.type == 'IgnoreAwareAssigner'
+    assert again.train_dataloader.sampler == dict(type='InfiniteChipSampler', shuffle=True)
+    chips = again.train_dataloader.dataset
+    assert chips.type == 'ChipDataset' and chips.dataset.type.endswith('.CocoDataset')
+    assert [step.type.split('.')[-1] for step in chips.pipeline] == [
+        'LoadIntactImage',
+        'LoadAnnotations',
+        'ChipSample',
+        'ScaleNormalize',
+        'RandomFlip',
+        'PackChipInputs',
+    ]
+    assert convert(again)[0].pretty_text == again.pretty_text
