@@ -239,7 +239,8 @@ model = dict(
 train_dataloader = dict(
     batch_size=2, sampler=dict(type=InfiniteSampler, shuffle=True),
     dataset=dict(
-        type=RepeatDataset, times=2, dataset=dict(type=CocoDataset, ann_file='x', pipeline=pipeline)))
+        type=RepeatDataset, times=2,
+        dataset=dict(type=CocoDataset, ann_file='x', pipeline=pipeline)))
 train_cfg = dict(max_iters=100, val_interval=50)
 """
 
