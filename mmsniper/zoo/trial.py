@@ -22,6 +22,7 @@ from torch import nn
 
 from mmsniper.conversion import Recipe, convert
 from mmsniper.conversion.ignoring import plan_ignoring
+from mmsniper.datasets.nesting import nested_configs
 from mmsniper.engine import ChipMergeHook
 
 from .fake_data import FakeData
@@ -153,10 +154,23 @@ def _steps(result: Result, data: FakeData) -> Iterator[str]:
         result.metrics = _test(runner, len(data.images))
         yield 'tested'
 
-    report = check_ignoring(config.model, plan.mode, size=CHIP_SIZE * factor)
+    report = check_ignoring(config.model, ignoring_mode(config), size=CHIP_SIZE * factor)
     if not report.passed:
         raise RuntimeError('; '.join(report.sentences))
     yield 'ignored'
+
+
+def ignoring_mode(config: Config) -> str:
+    """What the training pipeline of a config really does with objects out of range.
+
+    Args:
+        config: One that trains on chips.
+    """
+    for dataset in nested_configs(config.train_dataloader.dataset):
+        for step in dataset.get('pipeline') or ():
+            if step['type'] == 'ScaleNormalize':
+                return step.get('mode', 'ignore')
+    raise RuntimeError('no pipeline of the training has ScaleNormalize')
 
 
 def smallest_input(model: ConfigDict) -> int:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmengine.config import Config
 from tiny_detectors import CHANNELS, tiny_detector
 
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
 from mmsniper.zoo.ignore_check import check_ignoring
 from mmsniper.zoo.ignore_scene import IgnoreScene
 from mmsniper.zoo.prior_gradients import watch
+from mmsniper.zoo.trial import ignoring_mode
 
 NATIVE = [
     'atss/atss_r50_fpn_1x_coco.py',
@@ -166,6 +168,16 @@ def test_normalisation_of_pooled_features_of_one_image():
     model = apply_ignoring(tiny_detector(NATIVE[5]))
     model.neck.type = 'NeckWithPooledNormalisation'
     assert check_ignoring(model, 'ignore').passed
+
+
+@pytest.mark.parametrize('steps, mode', [(dict(mode='erase'), 'erase'), ({}, 'ignore')])
+def test_the_mode_is_that_of_the_pipeline(steps, mode):
+    pipeline = [dict(type='ChipSample'), dict(type='ScaleNormalize', **steps)]
+    chips = dict(type='ChipDataset', dataset=dict(type='CocoDataset'), pipeline=pipeline)
+    for dataset in (chips, dict(type='MultiImageMixDataset', dataset=chips, pipeline=[])):
+        assert ignoring_mode(Config(dict(train_dataloader=dict(dataset=dataset)))) == mode
+    with pytest.raises(RuntimeError, match='no pipeline of the training has ScaleNormalize'):
+        ignoring_mode(Config(dict(train_dataloader=dict(dataset=chips['dataset']))))
 
 
 def test_the_scene():
