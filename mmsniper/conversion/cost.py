@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mmdet.registry import DATASETS
+from mmengine.registry import DefaultScope
 
 from mmsniper.chips import positive_chips
 from mmsniper.datasets.annotation_file import annotation_files
@@ -70,7 +71,7 @@ def estimate_cost(
         except Exception as error:  # datasets can fail in any way on files that do not fit
             message = ' '.join(str(error).split())[:200]
             changes.note(
-                f'the annotations cannot be read, so chips are not counted '
+                'the annotations of the training cannot be read '
                 f'({type(error).__name__}: {message})'
             )
     pixels = training_pixels(steps, batch_augments, COCO_SIZES)
@@ -79,9 +80,9 @@ def estimate_cost(
     if count is None:
         count, basis = COCO_CHIPS_PER_IMAGE, 'as COCO has at the default levels'
         changes.note(
-            f'the annotations of the training are not there, so {count} chips per image are '
-            'assumed, as COCO has at the default levels; run sniperize where the data are, or '
-            'give the number (--chips-per-image)'
+            f'without annotations to count chips in, {count} chips per image are assumed, as COCO '
+            'has at the default levels; run sniperize where the data are, or give the number '
+            '(--chips-per-image)'
         )
     return Cost(pixels, count, count * square * CHIP_FILLING, basis)
 
@@ -94,8 +95,10 @@ def _is_there(images: dict) -> bool:
 def _measure(
     images: dict, steps: Sequence[dict], batch_augments: Sequence[dict], recipe: Recipe
 ) -> Cost:
-    # What datasets print belongs to no one's standard output.
-    with contextlib.redirect_stdout(sys.stderr):
+    # What datasets print belongs to no one's standard output. Wrappers need a scope to build what
+    # they hold.
+    scope = DefaultScope.overwrite_default_scope('mmdet')
+    with contextlib.redirect_stdout(sys.stderr), scope:
         dataset = DATASETS.build(dict(images))
         dataset.full_init()
         boxes = read_boxes(dataset)

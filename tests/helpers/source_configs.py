@@ -17,7 +17,11 @@ images = dict(
     data_prefix=dict(img=''), metainfo=dict(classes=('a', 'b')))
 train_dataloader = dict(
     num_workers=0, persistent_workers=False,
-    dataset=dict(images, filter_cfg=dict(filter_empty_gt=True), pipeline=_base_.train_pipeline))
+    dataset=dict(
+        _delete_=True, type='RepeatDataset', times=2,
+        dataset=dict(type='ConcatDataset', datasets=[dict(
+            {key: value for key, value in images.items() if key != '_delete_'},
+            filter_cfg=dict(filter_empty_gt=True), pipeline=_base_.train_pipeline)])))
 val_dataloader = dict(
     num_workers=0, persistent_workers=False,
     dataset=dict(images, test_mode=True, pipeline=_base_.test_pipeline))

@@ -126,7 +126,7 @@ def test_annotations_that_cannot_be_read(tmp_path):
     source = source_config()
     source.train_dataloader.dataset.update(data_root=str(tmp_path), ann_file='annotations.json')
     config, changes = convert(source)
-    assert 'note: the annotations cannot be read, so chips are not counted' in str(changes)
+    assert 'note: the annotations of the training cannot be read (KeyError' in str(changes)
     assert config.train_cfg.max_epochs == 9
 
 

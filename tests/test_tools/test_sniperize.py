@@ -70,7 +70,8 @@ def test_converted_and_run_by_mmdetections_own_tools(tiny):
     assert again.stdout.startswith('nothing to do')
     assert (tiny / 'again.py').read_text() == (tiny / 'out' / 'chips.py').read_text()
 
-    options = ('--work-dir', 'work', '--cfg-options', 'train_cfg.max_epochs=1')
+    few = ('train_cfg.max_epochs=1', 'train_dataloader.batch_size=2')
+    options = ('--work-dir', 'work', '--cfg-options', *few)
     result = run('python', MMDET_TOOLS / 'train.py', 'out/chips.py', *options, cwd=tiny)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-3000:]
