@@ -143,12 +143,14 @@ def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
         # Statistics and frozen layers that are not pretrained let numbers grow from layer to layer.
         if 'norm_eval' in part:
             part['norm_eval'] = False
-        if 'frozen_stages' in part:
+        if part.get('frozen_stages', 0) > 0:
             part['frozen_stages'] = -1
         if part.get('type') in _SYNCHRONISED:
             part['type'] = 'BN'
-        if part.get('type') in ('NASFPN', 'FPG') and 'stack_times' in part:
-            part['stack_times'] = min(part['stack_times'], 2)
+        if part.get('type') in ('NASFPN', 'FPG'):
+            _limit(part, stack_times=2)
+            if 'paths' in part:
+                part['paths'] = part['paths'][: part['stack_times']]
         if part.get('type') in ('SSDNeck', 'SSDHead') and 'norm_cfg' in part:
             # Down to 1x1, where a batch of one has no statistics.
             part['norm_cfg'] = None

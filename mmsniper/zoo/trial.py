@@ -83,7 +83,7 @@ class Result:
         """What stopped it that sniperizing has no part in; empty where nothing of that kind did."""
         if found := re.search(r'(\w+): implementation for device cpu not found', self.failure):
             return f'it needs a GPU: MMCV has no {found[1]} for CPUs'
-        if self.upstream:
+        if self.upstream and self.upstream in self.failure:
             return f'MMDetection itself cannot build the model: {self.upstream}'
         return ''
 
@@ -118,9 +118,8 @@ def _sentence(error: Exception) -> str:
 
 def _upstream_error(config: ZooConfig) -> str:
     """Why MMDetection cannot build the detector of its own config, or nothing."""
-    model = Config.fromfile(zoo_folder() / config.name).model
     try:
-        MODELS.build(shrink(model, CHIP_SIZE))
+        MODELS.build(Config.fromfile(zoo_folder() / config.name).model)
     except Exception as error:  # any: it is what is asked for
         return _sentence(error)
     return ''
