@@ -15,8 +15,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,6 +28,11 @@ from mmsniper.zoo.matrix import choose_trials, run_matrix
 from mmsniper.zoo.report import failures, figures, outcome, page, summary
 from mmsniper.zoo.scope import config_names, read_zoo
 from mmsniper.zoo.trial import Result
+
+PACKAGES = (
+    *('mmdet', 'onedl-mmdetection', 'mmcv', 'onedl-mmcv', 'torch'),
+    *('albumentations', 'instaboostfast', 'lvis', 'scikit-image', 'mmpretrain'),
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -54,6 +59,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def installed() -> Iterator[str]:
+    """Names and versions of what was tried, and of the packages that only some configs need."""
+    for name in PACKAGES:
+        try:
+            yield f'{name} {version(name)}'
+        except PackageNotFoundError:
+            pass
+
+
 def main() -> None:
     args = parse_args()
     start = time.perf_counter()
@@ -74,8 +88,7 @@ def main() -> None:
     found = figures(configs, results)
     found['seconds'] = time.perf_counter() - start
     if args.out:
-        versions = ', '.join(f'{name} {version(name)}' for name in ('mmdet', 'mmcv', 'torch'))
-        write_whole(args.out, page(configs, results, versions).encode())
+        write_whole(args.out, page(configs, results, ', '.join(installed())).encode())
     if args.json:
         write_json(args.json, found)
     if args.json != '-':
