@@ -129,4 +129,4 @@ def _prepare(folder: Path):
 
     warnings.filterwarnings('ignore')
     register_all_modules(init_default_scope=True)
-    return FakeData(folder)
+    return FakeData(folder / str(os.getpid()))

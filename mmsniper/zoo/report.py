@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from .scope import ZooConfig
-from .trial import NUM_ITERATIONS, STEPS, Result
+from .small_run import NUM_ITERATIONS
+from .trial import STEPS, Result
 
 _DONE = {
     'sniperized': 'sniperizes',

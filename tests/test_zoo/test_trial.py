@@ -13,7 +13,8 @@ from mmsniper.conversion import convert
 from mmsniper.zoo import trial
 from mmsniper.zoo.fake_data import FakeData
 from mmsniper.zoo.scope import describe, zoo_folder
-from mmsniper.zoo.trial import NUM_ITERATIONS, STEPS, try_config
+from mmsniper.zoo.small_run import NUM_ITERATIONS
+from mmsniper.zoo.trial import STEPS, try_config
 
 ATSS = 'atss/atss_r50_fpn_1x_coco.py'
 DOZEN = {
