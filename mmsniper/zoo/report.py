@@ -118,7 +118,8 @@ _EXPLANATION = f"""\
   weights, on a CPU. The model is made smaller before (`mmsniper.zoo.shrink`): fewer layers,
   proposals and queries, no pretrained weights.
 - **Tests**: each image at both levels, merged by `ChipMergeHook`, judged by the config's own
-  metric.
+  metric, or by COCO's instead of those of Cityscapes and LVIS: the one needs the data set's own
+  pictures, and the package of the other fails with NumPy 1.24 and later.
 - **Ignore check**: another class for an object out of range leaves the loss as it is, for one in
   range it does not. Where the object is left out of the loss, the classification outputs of priors
   on it get no gradient; where it is erased, none of its pixels reach the detector.

@@ -34,8 +34,9 @@ def shrink(model: ConfigDict, chip_size: int) -> ConfigDict:
     model = copy.deepcopy(model)
     if isinstance(model.get('teacher_config'), str):  # from a checkout of MMDetection
         name = model['teacher_config'].split('configs/', 1)[-1]
-        model['teacher_config'] = Config.fromfile(zoo_folder() / name)
-        model['teacher_config']['model'] = shrink(model['teacher_config']['model'], chip_size)
+        teacher = Config.fromfile(zoo_folder() / name).model
+        model['teacher_config'] = dict(model=shrink(teacher, chip_size))
+    if 'teacher_ckpt' in model:
         model['teacher_ckpt'] = None
     for key in ('backbone', 'teacher_backbone'):
         if key in model:
@@ -147,10 +148,8 @@ def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
             part['frozen_stages'] = -1
         if part.get('type') in _SYNCHRONISED:
             part['type'] = 'BN'
-        if part.get('type') in ('NASFPN', 'FPG'):
+        if part.get('type') == 'NASFPN':
             _limit(part, stack_times=2)
-            if 'paths' in part:
-                part['paths'] = part['paths'][: part['stack_times']]
         if part.get('type') in ('SSDNeck', 'SSDHead') and 'norm_cfg' in part:
             # Down to 1x1, where a batch of one has no statistics.
             part['norm_cfg'] = None

@@ -109,6 +109,11 @@ class _ImageCounter(Hook):
 def test(runner: Runner, num_images: int, num_levels: int) -> dict[str, float]:
     """Test on the pyramid; the metrics, of which there are none where nothing is detected.
 
+    Args:
+        runner: After the training.
+        num_images: Of the data set.
+        num_levels: Of the pyramid.
+
     Raises:
         RuntimeError: No hook merges the views, or not all images come to the metric.
     """
