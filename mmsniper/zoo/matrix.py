@@ -25,15 +25,16 @@ def choose_trials(configs: Iterable[ZooConfig], every_detector: bool = False) ->
     Args:
         configs: All that could be.
         every_detector: Whether each family has one of every combination of detector and heads, or
-            just one. Every backbone is in one of them in any case.
+            just one. Every backbone and type of dataset is in one of them in any case.
     """
     chosen, seen = set(), set()
     for config in configs:
         if not config.in_scope or config.needs:
             continue
-        keys = {(config.family,), config.backbone}
+        keys = {('family', config.family), ('backbone', config.backbone)}
+        keys.add(('dataset', config.dataset))
         if every_detector:
-            keys.add((config.family, config.heads))
+            keys.add(('heads', config.family, config.heads))
         if not keys <= seen:
             chosen.add(config.name)
             seen |= keys

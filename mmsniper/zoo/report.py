@@ -118,15 +118,17 @@ _EXPLANATION = f"""\
   weights, on a CPU. The model is made smaller before (`mmsniper.zoo.shrink`): fewer layers,
   proposals and queries, no pretrained weights.
 - **Tests**: each image at both levels, merged by `ChipMergeHook`, judged by the config's own
-  metric, or by COCO's instead of those of Cityscapes and LVIS: the one needs the data set's own
-  pictures, and the package of the other fails with NumPy 1.24 and later.
+  metric, or by another instead of three: that of Cityscapes needs the pictures of its data set,
+  the package of LVIS's fails with NumPy 1.24 and later, and that of OpenImages asks MMDetection's
+  dataset of its challenge for a key that it does not have.
 - **Ignore check**: another class for an object out of range leaves the loss as it is, for one in
   range it does not. Where the object is left out of the loss, the classification outputs of priors
   on it get no gradient; where it is erased, none of its pixels reach the detector.
 
-A family is a folder of configs. Of each at least one config is trained, and of every backbone one
-in some family. An object out of range is *left out of the loss* by the assigners where these decide
-about each prior, else *erased from the image* (`ScaleNormalize(mode='erase')`)."""
+A family is a folder of configs. Of each at least one config is trained, and of every backbone and
+type of dataset one in some family. An object out of range is *left out of the loss* by the
+assigners where these decide about each prior, else *erased from the image*
+(`ScaleNormalize(mode='erase')`)."""
 
 
 def _trial_row(result: Result) -> list[str]:

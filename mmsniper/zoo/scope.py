@@ -42,6 +42,7 @@ class ZooConfig:
         detector: The class of the detector.
         heads: The classes of its heads.
         backbone: That of its backbone.
+        dataset: That of the dataset inside of all wrappers.
         out: Why it is out of scope; empty where it is in.
         needs: The optional package that it needs and that is not installed; empty where none is.
     """
@@ -51,6 +52,7 @@ class ZooConfig:
     detector: str = ''
     heads: tuple[str, ...] = ()
     backbone: str = ''
+    dataset: str = ''
     out: str = ''
     needs: str = ''
 
@@ -159,7 +161,10 @@ def describe(name: str, config: Config) -> ZooConfig:
     backbone = str((model.get('backbone') or {}).get('type', ''))
     packages = (_PACKAGE_OF_TYPE.get(used) for used in _types(config.to_dict()))
     needs = next((package for package in packages if package and not find_spec(package)), '')
-    return ZooConfig(name, kind_of(model), model['type'], heads, backbone, needs=needs)
+    inner = list(nested_configs(config.train_dataloader.dataset))[-1]
+    return ZooConfig(
+        name, kind_of(model), model['type'], heads, backbone, inner['type'], needs=needs
+    )
 
 
 def _out_of_scope(config: Config, model: ConfigDict) -> str:

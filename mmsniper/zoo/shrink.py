@@ -180,6 +180,8 @@ def _shrink_detections(test_cfg: ConfigDict, many_classes: bool) -> None:
         _limit(part, nms_pre=100, max_per_img=NUM_DETECTIONS, max_per_image=NUM_DETECTIONS)
         if isinstance(part.get('score_thr'), (int, float)) and not many_classes:
             part['score_thr'] = 0.0
+        if part.get('max_per_img') == NUM_DETECTIONS and 'nms' not in part:
+            part['max_per_img'] = NUM_QUERIES  # of queries, which all are given out
     if test_cfg.get('rpn'):
         _limit(test_cfg['rpn'], max_per_img=NUM_PROPOSALS)
 

@@ -1,9 +1,9 @@
 """Try every detector of the installed MMDetection on chips, and say what works.
 
 Every config of a single-image detector that MMDetection ships is sniperized and its dataset built,
-on a few drawn images; no data set and no GPU is needed. One config of every family and one of every
-backbone is made smaller, trained for some steps, tested on a pyramid, and checked for how it
-ignores objects out of range. Ends with status 1 if any fails.
+on a few drawn images; no data set and no GPU is needed. One config of every family, of every
+backbone and of every type of dataset is made smaller, trained for some steps, tested on a pyramid,
+and checked for how it ignores objects out of range. Ends with status 1 if any fails.
 
 The results are kept in a file (--journal) as they come; called again, it goes on where it was.
 Delete the file to begin anew, as after a change of the code.
