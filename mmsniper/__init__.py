@@ -29,4 +29,5 @@ __all__ = [
     'evaluation',
     'models',
     'registry',
+    'zoo_config',
 ]
