@@ -153,6 +153,9 @@ def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
         if part.get('type') in ('SSDNeck', 'SSDHead') and 'norm_cfg' in part:
             # Down to 1x1, where a batch of one has no statistics.
             part['norm_cfg'] = None
+        if part.get('clip_border') is False:
+            # Masks of boxes off the image, as without training, cannot be pasted on a CPU.
+            part['clip_border'] = True
         _limit(part, stacked_convs=2)
         if part.get('use_torchvision'):  # MMCV has the same operation
             part['use_torchvision'] = False
