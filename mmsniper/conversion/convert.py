@@ -158,6 +158,9 @@ def _runner_settings(given: dict, changes: Changes) -> dict:
     if new.get('default_scope') is None:
         # Configs that name classes instead of strings have none; ours are named by strings.
         new['default_scope'] = 'mmdet'
+    if {'type', 'by_epoch'} <= set(new.get('train_cfg') or ()):
+        del new['train_cfg']['by_epoch']
+        changes.change('train_cfg: by_epoch taken out, which MMEngine refuses beside a type')
     tta = sorted(key for key in given if key.startswith('tta_'))
     if tta:
         changes.change(f'{", ".join(tta)} taken out: the pyramid has several scales already')
