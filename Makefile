@@ -2,11 +2,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 MMCV ?= mmcv==2.1.0
+REQUIREMENTS ?= requirements.txt
+VENV_ONEDL ?= .venv-onedl
+MMCV_ONEDL ?= onedl-mmcv==2.3.6
+# Those of what stands on MMDetection, not those of the algorithm alone.
+TESTS_ONEDL ?= $(addprefix tests/test_,apis configs datasets e2e engine evaluation models package)
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 STAMP := $(VENV)/.setup-done
 
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help setup demo test test-slow setup-onedl test-onedl lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,19 +19,20 @@ help:
 	@echo 'make demo       a demonstration on drawn images, without data or GPU'
 	@echo 'make test       the tests'
 	@echo 'make test-slow  the tests that take longer'
+	@echo 'make test-onedl the tests of training and testing on the onedl forks of MMDetection, in $(VENV_ONEDL)'
 	@echo 'make lint       check style and formatting'
-	@echo 'make clean      remove $(VENV)'
+	@echo 'make clean      remove $(VENV) and $(VENV_ONEDL)'
 	@echo 'PYTHON=python3.11 and VENV=folder choose another Python and another folder.'
 
 setup: $(STAMP)
 
 # Each step is safe to repeat, so that a setup that stopped goes on where it was.
-$(STAMP): requirements.txt setup.cfg pyproject.toml
+$(STAMP): $(REQUIREMENTS) requirements-common.txt setup.cfg pyproject.toml
 	@rm -f $(STAMP)
 	@echo 'setup 1/5: virtual environment $(VENV)'
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo 'setup 2/5: PyTorch, MMDetection and tools (some minutes where they have to be downloaded)'
-	@$(PIP) -r requirements.txt
+	@$(PIP) -r $(REQUIREMENTS)
 	@echo 'setup 3/5: mmcv with compiled operations (about 10 minutes where it has to be compiled)'
 	@$(PY) -c 'import mmcv.ops' 2>/dev/null || { \
 	  start=$$(date +%s); \
@@ -55,9 +61,16 @@ test: setup
 test-slow: setup
 	$(PY) -m pytest -q -m slow
 
+# The same steps with other packages into another folder: they would overwrite each other in one.
+setup-onedl:
+	@$(MAKE) --no-print-directory setup VENV='$(VENV_ONEDL)' MMCV='$(MMCV_ONEDL)' REQUIREMENTS=requirements-onedl.txt
+
+test-onedl: setup-onedl
+	$(VENV_ONEDL)/bin/python -m pytest -q $(TESTS_ONEDL)
+
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV_ONEDL)

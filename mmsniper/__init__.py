@@ -14,7 +14,7 @@ check_installation()  # before all that imports mmdet, so that its sentence is t
 
 from . import apis, datasets, engine, evaluation, models, registry  # noqa: E402
 from .utils.checkpoint import allow_checkpoint_globals  # noqa: E402
-from .utils.configs import config_path, register_config_scope  # noqa: E402
+from .utils.configs import config_path, register_config_scope, zoo_config  # noqa: E402
 
 allow_checkpoint_globals()
 register_config_scope()
@@ -29,4 +29,5 @@ __all__ = [
     'evaluation',
     'models',
     'registry',
+    'zoo_config',
 ]

@@ -1,7 +1,17 @@
-"""Assigners that honour ignored instances, and mask heads for large images."""
+"""Assigners that honour ignored instances, and heads that MMDetection's are exchanged for."""
 
+from .chip_multi_instance_roi_head import ChipMultiInstanceRoIHead
 from .ignore_aware_assigner import IgnoreAwareAssigner
 from .rle_mask_heads import RLECondInstMaskHead, RLEFCNMaskHead
+from .ssd_head import let_ssd_test
 from .valid_range_assigner import ValidRangeAssigner
 
-__all__ = ['IgnoreAwareAssigner', 'RLECondInstMaskHead', 'RLEFCNMaskHead', 'ValidRangeAssigner']
+__all__ = [
+    'ChipMultiInstanceRoIHead',
+    'IgnoreAwareAssigner',
+    'RLECondInstMaskHead',
+    'RLEFCNMaskHead',
+    'ValidRangeAssigner',
+]
+
+let_ssd_test()

@@ -37,6 +37,15 @@ class AssignerWrapper(BaseAssigner):
             raise AttributeError(name)
         return getattr(self.assigner, name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Attributes that heads set, as Dynamic R-CNN sets thresholds, go to the wrapped one."""
+        settings = inspect.signature(type(self).__init__).parameters
+        own = name in vars(self) or name in settings or hasattr(type(self), name)
+        if not own and 'assigner' in vars(self) and hasattr(self.assigner, name):
+            setattr(self.assigner, name, value)
+        else:
+            super().__setattr__(name, value)
+
 
 def leave_out(result: AssignResult, left_out: Tensor) -> None:
     """Make priors neither positive nor negative, in place.

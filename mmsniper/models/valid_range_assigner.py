@@ -107,6 +107,8 @@ class ValidRangeAssigner(AssignerWrapper):
             shares = self.iou_calculator(priors, ignored.bboxes, mode='iof')
             inside = shares.max(dim=1).values > self.ignore_iof_thr
             leave_out(result, (result.gt_inds == 0) & inside)
+        # Dynamic R-CNN takes its thresholds from these.
+        result.max_overlaps[result.gt_inds < 0] = 0
         return result
 
 

@@ -29,12 +29,13 @@ def allow_checkpoint_globals() -> None:
     # Taken from what they build, since their module is a private one and its name depends on the
     # version.
     builders = {'_reconstruct': np.empty(0).__reduce__()[0], 'scalar': np.float64().__reduce__()[0]}
+    types = [HistoryBuffer, np.ndarray, np.dtype]
+    types += {type(np.dtype(code)) for code in _PLAIN_DTYPES}
     torch.serialization.add_safe_globals(
         [
-            HistoryBuffer,
-            np.ndarray,
-            np.dtype,
-            *{type(np.dtype(code)) for code in _PLAIN_DTYPES},
+            # Types with their names: the maintained fork of mmengine allows some of them without a
+            # name while it loads a file, and would forbid them afterwards for all.
+            *((kind, f'{kind.__module__}.{kind.__qualname__}') for kind in types),
             *(
                 (builder, f'{module}.{name}')
                 for name, builder in builders.items()

@@ -1,5 +1,6 @@
 """A tiny detector on a few drawn images, built from the configs that people use."""
 
+import chip_recorder  # noqa: F401, which registers the hook of the config
 import numpy as np
 import pytest
 from coco_files import write_coco

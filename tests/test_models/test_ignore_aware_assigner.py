@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
 from roi_heads import (
     FEATURES,
     MAX_IOU,
@@ -164,3 +166,80 @@ def test_roi_head_gets_no_gradient_from_ignored_objects():
 
 def test_roi_head_without_the_wrapper_does_get_a_gradient():
     assert (roi_gradient(MAX_IOU, ON_IGNORED) != 0).any()
+
+
+# Points as MMDetection has them: x, y and the strides, which must not be taken for a corner.
+POINTS = [[10, 10, 8, 8], [25, 25, 8, 8], [40, 20, 8, 8], [20, 40, 8, 8], [60, 60, 8, 8]]
+SOFT_LABEL = dict(type='DynamicSoftLabelAssigner', topk=1)
+
+
+def points(rows, num_classes=2):
+    """Points whose predicted boxes all fit the box at (20, 20, 30, 30) alike."""
+    prior = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), -1)
+    return InstanceData(
+        priors=prior,
+        bboxes=torch.tensor([[20.0, 20, 30, 30]]).repeat(len(rows), 1),
+        scores=torch.zeros(len(rows), num_classes),
+    )
+
+
+def test_points_inside_an_ignored_box_are_left_out_but_for_positives():
+    valid, ignored = instances([[20, 20, 30, 30]]), instances([[0, 0, 40, 41]])
+    plain = TASK_UTILS.build(SOFT_LABEL).assign(points(POINTS), valid)
+    assert plain.gt_inds.tolist() == [0, 1, 0, 0, 0], 'the second point lies in the valid box'
+    result = assigner(SOFT_LABEL).assign(points(POINTS), valid, ignored)
+    # The third point lies on the right border, which is not inside any more.
+    assert result.gt_inds.tolist() == [-1, 1, 0, -1, 0]
+    assert result.labels.tolist() == [-1, 0, -1, -1, -1]
+
+
+def test_points_of_a_chip_with_ignored_objects_only():
+    result = assigner(SOFT_LABEL).assign(points(POINTS), instances([]), instances([[0, 0, 40, 41]]))
+    assert result.gt_inds.tolist() == [-1, -1, 0, -1, 0]
+
+
+@pytest.mark.parametrize(
+    'inner, columns', [(SOFT_LABEL, 4), (dict(type='PointAssigner', scale=4, pos_num=5), 3)]
+)
+def test_points_against_a_loop(inner, columns):
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.uniform(0, 60, (200, 2)), np.full((200, 2), 8.0)], -1)
+    candidates = points(rows[:, :columns].tolist())
+    corners = rng.uniform(0, 50, (5, 2))
+    ignored = np.concatenate([corners, corners + rng.uniform(2, 20, (5, 2))], -1).tolist()
+    valid = instances([[5, 5, 15, 15], [20, 20, 30, 30], [30, 15, 60, 50], [10, 32, 20, 52]])
+    plain = TASK_UTILS.build(inner).assign(candidates, valid)
+    result = assigner(inner).assign(candidates, valid, instances(ignored))
+    kinds = set()
+    for index, point in enumerate(candidates.priors.tolist()):
+        x, y = point[:2]
+        inside = any(b[0] <= x < b[2] and b[1] <= y < b[3] for b in ignored)
+        left_out = inside and plain.gt_inds[index] <= 0
+        assert result.gt_inds[index] == (-1 if left_out else plain.gt_inds[index])
+        kinds.add((inside, bool(plain.gt_inds[index] > 0)))
+    assert len(kinds) == 4, 'there are positives and others, inside and outside'
+
+
+def test_prior_types():
+    box = [[0, 0, 20, 20], [30, 30, 34, 34]]
+    ignored = instances([[0, 0, 20, 20]])
+    as_boxes = assigner(prior_type='box').assign(priors(box), instances([]), ignored)
+    assert as_boxes.gt_inds.tolist() == [-1, 0]
+    as_points = assigner(prior_type='point').assign(
+        priors([[1, 1, 90, 90]]), instances([]), ignored
+    )
+    assert as_points.gt_inds.tolist() == [-1], 'its IoU as a box would be nearly nothing'
+    with pytest.raises(InputError, match="prior_type must be one of auto, box, point, but is 'p'"):
+        assigner(prior_type='p')
+
+
+def test_what_a_head_sets_reaches_the_wrapped_assigner():
+    for kind in ('IgnoreAwareAssigner', 'ValidRangeAssigner'):
+        wrapper = TASK_UTILS.build(dict(type=kind, assigner=MAX_IOU))
+        wrapper.pos_iou_thr = 0.9  # as Dynamic R-CNN does
+        assert wrapper.assigner.pos_iou_thr == wrapper.pos_iou_thr == 0.9
+        assert 'pos_iou_thr' not in vars(wrapper)
+        wrapper.iou_calculator = None
+        wrapper.assign = wrapper.__class__ = type('Another', (type(wrapper),), {})
+        assert wrapper.assigner.iou_calculator is not None, 'its own stay its own'
+        assert type(wrapper.assigner) is MaxIoUAssigner and 'assign' not in vars(wrapper.assigner)

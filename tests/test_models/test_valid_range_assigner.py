@@ -253,3 +253,13 @@ def test_without_the_assigner_ignored_objects_do_give_a_gradient(stages):
     head = roi_head(MAX_IOU, stages)
     for boxes in (ON_IGNORED, TOO_LARGE_ITSELF):
         assert (feature_gradient(head, boxes, chip_sample(**CHIP)) != 0).any()
+
+
+def test_proposals_left_out_have_no_overlap_to_raise_the_thresholds_of_dynamic_rcnn():
+    assigner = TASK_UTILS.build(
+        dict(type='ValidRangeAssigner', assigner=MAX_IOU, use_proposal_size=False)
+    )
+    proposals = priors([[0, 0, 10, 10], [100, 0, 110, 10], [50, 50, 60, 60]])
+    result = assigner.assign(proposals, instances([[0, 0, 10, 9]]), instances([[100, 0, 110, 10]]))
+    assert result.gt_inds.tolist() == [1, -1, 0]
+    assert result.max_overlaps.tolist() == pytest.approx([0.9, 0, 0])

@@ -10,7 +10,7 @@ from mmdet.registry import DATASETS, HOOKS
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmsniper import InputError, config_path
+from mmsniper import InputError, config_path, zoo_config
 from mmsniper.engine import ChipMergeHook
 from mmsniper.registry import REGISTRIES
 
@@ -32,6 +32,20 @@ def test_config_path_names_what_comes_near():
         config_path(f'snipper/{name}')
     with pytest.raises(InputError, match='mmsniper has no config 0000: see the folder'):
         config_path('0000')
+
+
+def test_zoo_config():
+    config = zoo_config('atss/atss_r50_fpn_1x_coco')
+    assert config.model.type == 'ATSS'
+    assert config.filename == zoo_config('atss/atss_r50_fpn_1x_coco.py').filename
+    near = 'MMDetection has no config ats/atss_r50_fpn_1x: did you mean .*atss/atss_r50_fpn_1x_coco'
+    with pytest.raises(InputError, match=near):
+        zoo_config('ats/atss_r50_fpn_1x')
+
+
+def test_configs_take_the_models_of_mmdetection_as_they_are():
+    ours = Config.fromfile(CONFIGS / '_base_/models/atss_r50_fpn.py')
+    assert ours.model == zoo_config('atss/atss_r50_fpn_1x_coco').model
 
 
 def test_config_names_are_unique():

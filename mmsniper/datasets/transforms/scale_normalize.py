@@ -29,8 +29,9 @@ class ScaleNormalize(BaseTransform):
     An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
     image, lies in ``[lo, hi)``. What happens to the others is up to ``mode``:
 
-    - ``'ignore'``: ``gt_ignore_flags`` is set. Needs an assigner that honours ignored instances,
-      such as :class:`mmsniper.models.IgnoreAwareAssigner`.
+    - ``'ignore'``: ``gt_ignore_flags`` is set, and a segmentation map is not learnt in the boxes of
+      ignored objects, valid boxes spared. Needs an assigner that honours ignored instances, such as
+      :class:`mmsniper.models.IgnoreAwareAssigner`.
     - ``'erase'``: every ignored object's pixels, crowds and cut objects included, are filled with
       the mean, and it is removed. Pixels of valid boxes are spared. For heads that cannot ignore.
     - ``'drop'``: out-of-range objects are removed and their pixels stay: background.
@@ -117,15 +118,16 @@ class ScaleNormalize(BaseTransform):
         flags = results.get('gt_ignore_flags')
         ignored = ~valid if flags is None else ~valid | flags.astype(bool)
         results['gt_ignore_flags'] = ignored
-        if self.mode == 'erase' and ignored.any():
+        segmentation = results.get('gt_seg_map')
+        if ignored.any() and (self.mode == 'erase' or segmentation is not None):
             corners, shape = boxes.numpy(), results['img'].shape[:2]
-            filled = _covered(corners[ignored], shape) & ~_covered(corners[~ignored], shape)
-            results['img'] = fill(results['img'], filled, self.fill_value)
-            if results.get('gt_seg_map') is not None:
-                results['gt_seg_map'] = np.where(
-                    filled, np.uint8(results.get('ignore_index', 255)), results['gt_seg_map']
-                )
-            select_instances(results, ~ignored)
+            left_out = _covered(corners[ignored], shape) & ~_covered(corners[~ignored], shape)
+            if segmentation is not None:
+                label = np.uint8(results.get('ignore_index', 255))
+                results['gt_seg_map'] = np.where(left_out, label, segmentation)
+            if self.mode == 'erase':
+                results['img'] = fill(results['img'], left_out, self.fill_value)
+                select_instances(results, ~ignored)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(pyramid={self.pyramid}, mode={self.mode!r})'

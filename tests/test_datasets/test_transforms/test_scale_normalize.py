@@ -78,6 +78,21 @@ def test_erase_fills_what_is_ignored_and_spares_valid_boxes():
     assert (results['gt_seg_map'] == np.where(expected, 255, 1)).all()
 
 
+@pytest.mark.parametrize('mode, label', [('ignore', 9), ('erase', 9), ('drop', 1)])
+def test_segmentation_of_what_is_ignored_is_not_learnt(mode, label):
+    boxes = [[10, 10, 60, 60], [50, 50, 58, 58]]
+    before = results_of(boxes, **chip_of(1.0, (-1, 30)))
+    before['gt_seg_map'] = np.ones((100, 200), np.uint8)
+    before['ignore_index'] = 9
+    results = ScaleNormalize(mode=mode)(ChipSample()(dict(before)))
+    expected = np.ones((100, 200), np.uint8)
+    expected[10:60, 10:60] = label
+    expected[50:58, 50:58] = 1
+    assert (results['gt_seg_map'] == expected).all()
+    assert results['gt_seg_map'].dtype == np.uint8
+    assert (results['img'] == before['img']).all() == (mode != 'erase')
+
+
 def test_erase_against_a_loop():
     rng = np.random.default_rng(1)
     for _ in range(50):

@@ -1,0 +1,19 @@
+_base_ = [
+    '../_base_/models/retinanet_swin-t-p4-w7_fpn.py',
+    '../_base_/datasets/coco_sniper.py',
+    '../_base_/schedules/sniper_7e.py',
+    'mmdet::_base_/default_runtime.py',
+]
+
+model = dict(
+    train_cfg=dict(
+        assigner=dict(
+            _delete_=True,
+            type='IgnoreAwareAssigner',
+            assigner=_base_.model.train_cfg.assigner,
+        )
+    )
+)
+
+# Half the rate of Faster R-CNN, as in MMDetection.
+optim_wrapper = dict(optimizer=dict(lr=0.0075))

@@ -1,0 +1,31 @@
+"""Any detector of MMDetection on chips, by its config alone."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+
+from mmsniper.conversion import Recipe, convert
+
+
+def sniperize(cfg: str | Config, recipe: Recipe | None = None) -> Config:
+    """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
+
+    What was changed and what was not is printed as a short list;
+    :func:`mmsniper.conversion.convert` gives it instead. A config that trains on chips already
+    comes back as it is.
+
+    Args:
+        cfg (str | Config): A path, ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``, or a config,
+            which stays as it is.
+        recipe (Recipe, optional): Levels, valid ranges and the size of chips. Defaults to the
+            paper's.
+
+    Returns:
+        Config: Explicit, without bases.
+
+    Raises:
+        InputError: The config is of a kind that is not supported; one sentence says why.
+    """
+    converted, changes = convert(cfg, recipe)
+    print(changes)
+    return converted

@@ -1,0 +1,37 @@
+"""Classes behind the ``type`` in configs, so that subclasses are known as what they are."""
+
+from __future__ import annotations
+
+from mmengine.registry import Registry
+
+
+def component_class(registry: Registry, config: dict | str | type | None) -> type | None:
+    """The class that a config is about.
+
+    Args:
+        registry (Registry): Where its name is registered.
+        config (dict | str | type, optional): A config with a ``type``, or the type itself.
+
+    Returns:
+        type, optional: The class, or None if there is no such name.
+    """
+    kind = config.get('type') if isinstance(config, dict) else config
+    if kind is None or isinstance(kind, type):
+        return kind
+    try:
+        found = registry.get(str(kind))
+    except Exception:  # a dotted name is imported, which can fail in any way
+        return None
+    return found if isinstance(found, type) else None
+
+
+def component_name(config: dict | str | type) -> str:
+    """The name of a component without its scope or module, as a person would call it."""
+    kind = config.get('type') if isinstance(config, dict) else config
+    return kind.__name__ if isinstance(kind, type) else str(kind).rsplit('.', 1)[-1]
+
+
+def is_component(registry: Registry, config: object, *classes: type) -> bool:
+    """Whether a config is about one of some classes or a subclass of them."""
+    found = component_class(registry, config) if isinstance(config, dict) else None
+    return found is not None and issubclass(found, classes)
