@@ -21,11 +21,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsniper.analysis.output import write_whole
 from mmsniper.conversion import Recipe, convert
 from mmsniper.conversion.source import load_source
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.whole_file import write_whole
 
 
 def main() -> None:

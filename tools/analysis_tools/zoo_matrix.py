@@ -21,9 +21,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmsniper.analysis.output import write_whole
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
+from mmsniper.utils.whole_file import write_whole
 from mmsniper.zoo.matrix import choose_trials, run_matrix
 from mmsniper.zoo.report import failures, figures, outcome, page, summary
 from mmsniper.zoo.scope import config_names, read_zoo
