@@ -58,7 +58,7 @@ def run_matrix(
         journal: A file that each result is appended to, and that those of an interrupted run are
             taken from.
         num_processes: How many at a time.
-        on_result: Called with each, as soon as it is there.
+        on_result: Called with each as soon as it is there, those of the journal first.
 
     Returns:
         list: The results, in the order of the configs.
@@ -76,6 +76,8 @@ def run_matrix(
             known = results.get(config.name)
             if known is None or known.train != train or known.config != config:
                 todo.append((config, train, folder))
+            else:
+                on_result(known)
     todo.sort(key=lambda task: not task[1])  # what takes longest first
     journal.parent.mkdir(parents=True, exist_ok=True)
     threads = os.environ.get('OMP_NUM_THREADS')

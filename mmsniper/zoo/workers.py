@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,8 @@ def work(
     """Call a function for each task in other processes.
 
     Args:
-        function: To be found by its name in its module; what it is given and gives is pickled.
+        function: To be found by its name in its module; what it is given and gives is pickled, and
+            what it prints on standard output goes nowhere.
         tasks: What to call it with.
         num_processes: How many at a time.
         timeout: Seconds after which the process of a task is ended.
@@ -80,6 +83,7 @@ def _start(context, function: Callable) -> _Worker:
 
 def _serve(function: Callable, connection: Connection) -> None:
     """What a process does: say that it has started, then tasks until there are no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     connection.send('ready')
     while True:
         try:
