@@ -57,6 +57,7 @@ def test_running_workers_get_the_negative_chips(tiny_config):
         assert sorted(chip[1:] for chip in given[epoch]) == boxes
 
 
+@pytest.mark.slow
 def test_lost_proposals_are_looked_for_again(tiny_config, tmp_path):
     config = with_hook(tiny_config)
     config.train_cfg.max_epochs = 2

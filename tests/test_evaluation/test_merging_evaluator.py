@@ -315,7 +315,7 @@ def test_missing_meta_keys_are_named(keep, key):
     sample = view(instances([[1, 1, 9, 9]]))
     lacking = DetDataSample(metainfo={k: v for k, v in sample.metainfo.items() if k != key})
     lacking.pred_instances = sample.pred_instances
-    with pytest.raises(InputError, match=f'meta keys {key}: add them to the meta_keys of PackDet'):
+    with pytest.raises(InputError, match=f'meta keys {key}: end the test pipeline with PackChip'):
         merging(keep).process([lacking])
 
 
