@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -51,16 +52,25 @@ def open_folder(out_dir: Path, suite: Suite, resume: bool) -> None:
         )
 
 
-def prepare_data(suite: Suite, root: Path, tools: Path) -> None:
+def prepare_data(suite: Suite, root: Path, tools: Path, sources: Path) -> None:
     """Draw the data set, or see that it is there.
+
+    Args:
+        suite (Suite): Its data set.
+        root (Path): Where the data set is or is to be.
+        tools (Path): Folder of the scripts.
+        sources (Path): Folder of the pictures that a data set is made of.
 
     Raises:
         InputError: It is not, or cannot be drawn.
     """
     data = suite.data
     if data.script:
-        command = [sys.executable, tools / data.script, '--out-dir', root, *data.arguments]
-        if subprocess.run([str(part) for part in command]).returncode:
+        arguments = [argument.format(sources=sources) for argument in data.arguments]
+        command = [sys.executable, str(tools / data.script), '--out-dir', str(root), *arguments]
+        paths = filter(None, [str(tools.parent), os.getenv('PYTHONPATH')])
+        environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
+        if subprocess.run(command, env=environment).returncode:
             raise InputError(f'{data.script} could not draw {root}, see above')
     for split in (data.train, data.val):
         if not (root / split['ann_file']).is_file():

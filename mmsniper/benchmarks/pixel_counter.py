@@ -27,10 +27,11 @@ class PixelCounterHook(Hook):
 
     Args:
         out_file (str): The JSON file that is written after each training epoch, each validation and
-            each test. It has ``trained_mpx``, ``padded_mpx``, ``seconds`` (in training steps and
-            data loading only), ``iterations``, ``initial_weights`` (a digest, to see that recipes
-            begin with the same) and ``points``, one for each validation; and of a test
-            ``test_mpx``, ``test_seconds``, ``test_images`` and ``metrics``.
+            each test. Of a training it has ``trained_mpx``, ``padded_mpx``, ``seconds`` and
+            ``cpu_seconds`` (in training steps and data loading only, the second of the main
+            process), ``iterations``, ``initial_weights`` (a digest, to see that recipes begin with
+            the same) and ``points``, one for each validation; of a test ``test_mpx``,
+            ``test_seconds``, ``test_images`` and ``metrics``.
     """
 
     # Before the hooks that look at images between epochs, whose time is no training time.
@@ -39,7 +40,7 @@ class PixelCounterHook(Hook):
     def __init__(self, out_file: str) -> None:
         self.out_file = Path(out_file)
         self.record: dict = {}
-        self._start = 0.0
+        self._start = self._cpu_start = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Begin a record, or go on with that of the checkpoint."""
@@ -48,7 +49,9 @@ class PixelCounterHook(Hook):
             self.record = dict(hub.get_info(RECORD))
             self.record['points'] = self._points_until(runner.epoch)
         else:
-            self.record = dict(trained_pixels=0, padded_pixels=0, seconds=0.0, points=[])
+            self.record = dict(
+                trained_pixels=0, padded_pixels=0, seconds=0.0, cpu_seconds=0.0, points=[]
+            )
             self.record['initial_weights'] = digest(runner.model)
         self._catch_up(runner)
 
@@ -70,7 +73,7 @@ class PixelCounterHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
@@ -83,6 +86,7 @@ class PixelCounterHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop the clock, and put the record where the checkpoint takes it from."""
         self.record['seconds'] += time.perf_counter() - self._start
+        self.record['cpu_seconds'] += time.process_time() - self._cpu_start
         self.record['iterations'] = runner.iter
         self._keep(runner)
 
@@ -128,6 +132,7 @@ class PixelCounterHook(Hook):
             trained_mpx=self.record['trained_pixels'] / 1e6,
             padded_mpx=self.record['padded_pixels'] / 1e6,
             seconds=self.record['seconds'],
+            cpu_seconds=self.record['cpu_seconds'],
             iterations=self.record['iterations'],
         )
 

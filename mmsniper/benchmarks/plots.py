@@ -20,6 +20,7 @@ from .tables import figure, spread, summarise, word
 # Told apart by people with any colour vision, and by their markers in black and white.
 COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#555555', '#b8a800')
 MARKERS = 'osD^vP*X'
+SIZES = ('small\n(below 32² px)', 'medium\n(32² to 96² px)', 'large\n(from 96² px)')
 
 
 def write_plots(suite: Suite, results: Sequence[dict[str, Any]], out_dir: Path) -> None:
@@ -61,7 +62,7 @@ def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> N
         values = [spread([figure(t['metrics'], name) for t in tests]) for name in suite.by_size]
         axes.bar(
             places + (index - (len(recipes) - 1) / 2) * width,
-            [value['mean'] or 0.0 for value in values],
+            [np.nan if value['mean'] is None else value['mean'] for value in values],
             width * 0.92,
             yerr=[value['deviation'] or 0.0 for value in values],
             capsize=2,
@@ -69,7 +70,10 @@ def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> N
             error_kw=dict(linewidth=1, ecolor='#222222'),
             label=suite.recipes[recipe].title,
         )
-    axes.set_xticks(places, ['small\n(below 32² px)', 'medium\n(32² to 96² px)', 'large\n(96² px)'])
+    axes.set_xticks(
+        places, ['small\n(below 32² px)', 'medium\n(32² to 96² px)', 'large\n(from 96² px)']
+    )
+    axes.set_ylim(bottom=0)
     axes.set_xlabel('area of objects in the original image')
     axes.set_ylabel(f'{word(suite.by_size[0]).rsplit(" ", 1)[0]} in percent')
     axes.set_title(f'tested: {suite.tests[suite.curve_test].title}', fontsize=10)
@@ -137,8 +141,8 @@ def _picture(
     counts = {sum(run['recipe'] == name for run in results) for name in _present(suite, results)}
     seeds = ' to '.join(map(str, sorted({min(counts), max(counts)})))
     figure_.suptitle(
-        f'{suite.title}: {suite.data.title}, {suite.budget.mpx:.0f} Mpx, mean and standard '
-        f'deviation of {seeds} seeds',
+        f'{suite.title}: {suite.data.title}, {suite.budget.mpx:.3g} Mpx; mean and sample '
+        f'standard deviation of {seeds} seeds',
         fontsize=11,
     )
     axes.grid(alpha=0.3, linewidth=0.6)

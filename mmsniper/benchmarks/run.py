@@ -117,7 +117,8 @@ class Run:
         out = self.folder / 'proposals.npz'
         if not out.is_file():
             checkpoint = final_checkpoint(self.folder / 'rpn', budget)
-            arguments = [self.folder / 'rpn.py', checkpoint, '--out', out, '--num-workers', 0]
+            arguments = [self.folder / 'rpn.py', checkpoint, '--out', out]
+            arguments += ['--num-workers', self.suite.num_workers]
             self._call('extract', 'extract_proposals.py', *arguments)
         return out, cost
 

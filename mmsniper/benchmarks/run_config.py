@@ -72,7 +72,7 @@ def train_config(
     if proposals is not None:
         dataset.proposal_file = str(proposals)
     if recipe.negatives == 'online':
-        config.custom_hooks.append(dict(type='OnlineNegativesHook', num_workers=0))
+        config.custom_hooks.append(dict(type='OnlineNegativesHook', num_workers=suite.num_workers))
     config.train_cfg.val_interval = suite.budget.rounds // suite.budget.curve_points
     _set_test(config, suite, suite.tests[suite.curve_test], data_root)
     _merge(config, suite.overrides)

@@ -258,8 +258,7 @@ def _read(path: Path, what: str) -> dict[str, Any]:
         known = sorted(p.stem for p in path.parent.glob('*.py'))
         raise InputError(f'there is no {what} {path.stem}: choose {", ".join(known) or "a file"}')
     content = Config.fromfile(path).to_dict()
-    content.pop('custom_imports', None)
-    return content
+    return {key: value for key, value in content.items() if not key.startswith('_')}
 
 
 def _pick_size(content: dict[str, Any], size: str, path: Path) -> dict[str, Any]:

@@ -26,7 +26,9 @@ chip_size = 64
 stride = 16
 sizes = dict(tiny=dict(
     step_mpx=0.02,
-    arguments=('--train', '6', '--val', '3', '--height', '96', '--width', '128', '--max-size', '80'),
+    arguments=(
+        *('--train', '6', '--val', '3', '--height', '96', '--width', '128', '--max-size', '80'),
+    ),
 ))
 """
 SUITE = """
@@ -49,10 +51,7 @@ recipes = dict(
     single=dict(title='single scale', method='single-scale'),
     chips=dict(title='chips', method='sniper'),
 )
-tests = dict(
-    single=dict(title='single level', levels='single'),
-    pyramid=dict(title='pyramid'),
-)
+tests = dict(pyramid=dict(title='pyramid'))
 curve_test = 'pyramid'
 """
 

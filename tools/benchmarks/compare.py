@@ -12,6 +12,7 @@ results.json) and plots are written from all finished runs.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -44,7 +45,7 @@ def main() -> None:
     out_dir = (args.out_dir or WORK / name).resolve()
     open_folder(out_dir, suite, args.resume)
     root = data_root(suite, args)
-    prepare_data(suite, root, TOOLS)
+    prepare_data(suite, root, TOOLS, args.sources)
     # Seed by seed, so that an early end leaves whole sets of recipes.
     runs = [
         Run(suite, recipe, seed, out_dir / 'runs' / recipe / f'seed_{seed}', root, TOOLS)
@@ -64,7 +65,8 @@ def data_root(suite: Suite, args: argparse.Namespace) -> Path:
     if args.data_root:
         return args.data_root.resolve()
     drawn = WORK / 'data' / f'{suite.data.name}_{suite.size}'
-    return (drawn if suite.data.script else Path(suite.data.root)).resolve()
+    named = str(suite.data.root).format(sources=args.sources)
+    return (drawn if suite.data.script else Path(named)).resolve()
 
 
 def report(suite: Suite, out_dir: Path) -> None:
@@ -98,6 +100,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=positive_int, help="how many (default: the suite's)")
     parser.add_argument('--data', help="of data_sets/, or a *.py (default: the suite's)")
     parser.add_argument('--data-root', type=Path, metavar='DIR', help='folder of the data set')
+    parser.add_argument(
+        '--sources',
+        type=Path,
+        metavar='DIR',
+        default=Path(os.getenv('MMSNIPER_DATA', 'data')),
+        help='where bccd and coco_sample are (default: $MMSNIPER_DATA or data)',
+    )
     parser.add_argument(
         '--budget', type=float, metavar='MPX', help="10**6 trained pixels (default: the suite's)"
     )

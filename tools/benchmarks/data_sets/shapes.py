@@ -18,7 +18,7 @@ sizes = dict(
     # A step is one image of 640x480, the least that single-scale training can have.
     tiny=dict(
         step_mpx=0.308,
-        arguments=('--train', '300', '--val', '60', '--max-size', '380', '--seed', '0'),
+        arguments=('--train', '150', '--val', '60', '--max-size', '380', '--seed', '0'),
     ),
     full=dict(
         step_mpx=2.46,
