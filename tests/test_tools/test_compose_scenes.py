@@ -17,7 +17,7 @@ from mmsniper.generation.mosaic import Layout, PhotographPool, arrange, compose,
 from mmsniper.generation.photographs import read_source
 
 SCRIPT = TOOLS / 'dataset_converters' / 'compose_scenes.py'
-SMALL = ['--width', '320', '--height', '240', '--sizes', '4', '160']
+SMALL = '--width 320 --height 240 --sizes 4 160 --max-photographs 10'.split()
 
 
 @pytest.fixture(scope='module')
