@@ -255,7 +255,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         '--max-photographs',
         type=int,
-        default=4,
+        default=6,
         metavar='N',
         help='most photographs in a scene; those beyond 4 fill the gaps, which gives more objects, '
         'most of them small, and more chips (default: %(default)s)',
