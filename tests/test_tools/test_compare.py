@@ -10,11 +10,14 @@ import time
 
 import cv2
 import pytest
-from command_line import ROOT, TOOLS, run
+from command_line import ROOT, TOOLS
 from small_suite import write_suite
 
 COMPARE = TOOLS / 'benchmarks/compare.py'
-ROUNDS, CURVE_EPOCHS, STEPS = 4, [2, 4], 20
+CURVE_EPOCHS, STEPS = [2, 4], 20
+
+# Some fifteen processes that import MMDetection: most of a minute on two cores.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
@@ -25,23 +28,28 @@ def folder(tmp_path_factory):
 
 
 def compare(folder, *options):
-    return run(sys.executable, COMPARE, 'suite.py', *options, cwd=folder)
+    command = [sys.executable, str(COMPARE), 'suite.py', *map(str, options)]
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=900
+    )
+
+
+def environment():
+    return {**os.environ, 'PYTHONPATH': str(ROOT)}
 
 
 def kill_in_training(folder, out_dir, *options):
     """Run the tool until a training has its first checkpoint, then kill all its processes."""
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, COMPARE, 'suite.py', '--out-dir', out_dir, *options]
     process = subprocess.Popen(
-        [str(part) for part in command],
+        [sys.executable, str(COMPARE), 'suite.py', '--out-dir', out_dir, *options],
         cwd=folder,
-        env=environment,
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     record = folder / out_dir / 'runs/chips/seed_0/train/last_checkpoint'
-    end = time.monotonic() + 200
+    end = time.monotonic() + 600
     while not record.is_file():
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.02)
@@ -97,9 +105,7 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_figures(resumed,
     assert 'epoch_4.pth' not in interrupted
     log = (out_dir / 'runs/chips/seed_0/train.log').read_text()
     assert 'resumed epoch' in log
-    done = compare(
-        folder, '--out-dir', 'again', '--only', 'chips', '--seeds', '1', '--data-root', data(folder)
-    )
+    done = compare(folder, '--out-dir', 'again', '--only', 'chips', '--seeds', '1')
     assert done.returncode == 0, done.stderr[-3000:]
     ours, theirs = (read(path, 'chips', 0) for path in (out_dir, folder / 'again'))
     for result in (ours, theirs):
@@ -111,10 +117,6 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_figures(resumed,
     assert ours['training'] == theirs['training']
     assert ours['tests'] == theirs['tests']
     assert any(point['metrics'] for point in ours['training']['points'])
-
-
-def data(folder):
-    return folder / 'work_dirs/benchmarks/data/data_tiny'
 
 
 def test_finished_runs_are_kept(resumed, folder):
@@ -159,13 +161,7 @@ def test_plots_are_pictures_with_the_colours_of_both_recipes(resumed):
 
 
 def test_bad_input_is_one_line(resumed, folder):
-    for options, words in (
-        (['--out-dir', 'out'], 'add --resume'),
-        (['--out-dir', 'out', '--resume', '--budget', '9'], 'another suite, size, data set'),
-        (['--out-dir', 'new', '--only', 'nothing'], 'choose single, chips'),
-        (['--out-dir', 'new', '--size', 'huge'], 'choose tiny'),
-    ):
-        done = compare(folder, *options)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith('error: ') and words in done.stderr
-    assert not (folder / 'new').exists()
+    done = compare(folder, '--out-dir', 'out')
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: ') and 'add --resume' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
