@@ -3,9 +3,12 @@
 import json
 
 import pytest
+import torch
 from command_line import TOOLS
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 from small_suite import write_suite
 
 from mmsniper.benchmarks.run_config import proposal_config, test_config, train_config
@@ -86,7 +89,24 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
             model = MODELS.build(train_config(suite, recipe, 0, tmp_path, tmp_path).model)
             classes = {m.num_classes for m in model.modules() if hasattr(m, 'num_classes')}
             assert classes <= {3, 1} and (classes == {1}) == (recipe.model == 'rpn')
+            if size == 'tiny':
+                assert_learns(model)
     assert len(seen) == 5
+
+
+def assert_learns(model):
+    """A loss comes out for a chip with an object, and moves the weights of the backbone."""
+    model.init_weights()
+    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (96, 96))
+    sample = DetDataSample(metainfo=shapes)
+    boxes, nothing = torch.tensor([[8.0, 8.0, 60.0, 60.0]]), torch.zeros(0, 4)
+    sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([0]))
+    sample.ignored_instances = InstanceData(bboxes=nothing, labels=torch.zeros(0, dtype=int))
+    for instances in (sample.gt_instances, sample.ignored_instances):
+        instances.set_metainfo(dict(input_valid_range=(-1.0, -1.0)))
+    losses = model.loss(torch.rand(2, 3, 96, 96), [sample, sample.clone()])
+    model.parse_losses(losses)[0].backward()
+    assert model.backbone.conv1.weight.grad.abs().sum() > 0
 
 
 def test_the_rpn_stage_sees_chips_without_negatives(tmp_path):
@@ -140,4 +160,3 @@ def test_a_wrong_suite_is_named(suite, sentence, tmp_path):
 def test_settings_are_json(tmp_path):
     suite = read_suite(write_suite(tmp_path), 'tiny', FOLDER / 'data_sets')
     assert json.loads(json.dumps(suite.figures()))['data']['chip_size'] == 64
-    assert DATASETS.get('ChipDataset')
