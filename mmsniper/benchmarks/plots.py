@@ -30,7 +30,8 @@ def write_plots(suite: Suite, results: Sequence[dict[str, Any]], out_dir: Path) 
         ('object_sizes', draw_sizes),
         ('test_cost', draw_test_cost),
     ):
-        write_whole(out_dir / f'{name}.png', _picture(suite, results, draw))
+        picture = _picture(suite, results, draw, one_test=draw is not draw_test_cost)
+        write_whole(out_dir / f'{name}.png', picture)
 
 
 def draw_curves(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> None:
@@ -49,7 +50,6 @@ def draw_curves(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> 
     axes.set_ylabel(f'{word(suite.headline)} in percent')
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.set_title(f'tested: {suite.tests[suite.curve_test].title}', fontsize=10)
 
 
 def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> None:
@@ -76,7 +76,6 @@ def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> N
     axes.set_ylim(bottom=0)
     axes.set_xlabel('area of objects in the original image')
     axes.set_ylabel(f'{word(suite.by_size[0]).rsplit(" ", 1)[0]} in percent')
-    axes.set_title(f'tested: {suite.tests[suite.curve_test].title}', fontsize=10)
 
 
 def draw_test_cost(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> None:
@@ -132,6 +131,7 @@ def _picture(
     suite: Suite,
     results: Sequence[dict[str, Any]],
     draw: Callable[[Axes, Suite, Sequence[dict[str, Any]]], None],
+    one_test: bool,
 ) -> bytes:
     """A PNG file of one plot, its legend beside it."""
     figure_ = Figure(figsize=(9, 5), dpi=110, layout='constrained')
@@ -140,10 +140,12 @@ def _picture(
     draw(axes, suite, results)
     counts = {sum(run['recipe'] == name for run in results) for name in _present(suite, results)}
     seeds = ' to '.join(map(str, sorted({min(counts), max(counts)})))
-    figure_.suptitle(
-        f'{suite.title}: {suite.data.title}, {suite.budget.mpx:.3g} Mpx; mean and sample '
-        f'standard deviation of {seeds} seeds',
-        fontsize=11,
+    # Above the axes alone: over the whole figure it would run into the legend.
+    axes.set_title(
+        f'{suite.title}: {suite.data.title}, {suite.budget.mpx:.3g} trained Mpx\n'
+        f'mean and sample standard deviation, number of seeds: {seeds}'
+        + (f'\ntested: {suite.tests[suite.curve_test].title}' if one_test else ''),
+        fontsize=10,
     )
     axes.grid(alpha=0.3, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -97,14 +97,14 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
 def assert_learns(model):
     """A loss comes out for a chip with an object, and moves the weights of the backbone."""
     model.init_weights()
-    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (96, 96))
+    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (160, 120))
     sample = DetDataSample(metainfo=shapes)
     boxes, nothing = torch.tensor([[8.0, 8.0, 60.0, 60.0]]), torch.zeros(0, 4)
     sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([0]))
     sample.ignored_instances = InstanceData(bboxes=nothing, labels=torch.zeros(0, dtype=int))
     for instances in (sample.gt_instances, sample.ignored_instances):
         instances.set_metainfo(dict(input_valid_range=(-1.0, -1.0)))
-    losses = model.loss(torch.rand(2, 3, 96, 96), [sample, sample.clone()])
+    losses = model.loss(torch.rand(2, 3, 160, 120), [sample, sample.clone()])
     model.parse_losses(losses)[0].backward()
     assert model.backbone.conv1.weight.grad.abs().sum() > 0
 
