@@ -178,7 +178,7 @@ def test_a_finished_set_is_kept_and_others_are_replaced(tool, tmp_path, capsys):
     assert image.exists()
 
     tool.main([*small, '--seed', '5'])
-    assert json.loads((folder / tool.MARKER).read_text())['seed'] == 5
+    assert json.loads((folder / 'draw_shapes.json').read_text())['seed'] == 5
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 

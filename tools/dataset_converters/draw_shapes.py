@@ -1,49 +1,31 @@
 """Draws a seeded COCO data set of simple shapes whose sizes span all valid ranges.
 
-Layout of the result::
-
-    DIR/train/000000.jpg ...    DIR/val/000000.jpg ...
-    DIR/annotations/train.json  DIR/annotations/val.json
-    DIR/draw_shapes.json        the parameters that it was drawn with
-
-Every image depends on the seed, its split and its number alone, so the same parameters give the
-same bytes, and a larger set begins with the images of a smaller one.
+The folder is laid out as mmsniper/generation/generated_set.py says. Every image depends on the
+seed, its split and its number alone, so the same parameters give the same bytes, and a larger set
+begins with the images of a smaller one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from mmsniper.errors import InputError
+from mmsniper.generation.generated_set import check_counts, make_set, save_split
 from mmsniper.utils.script import run_script
 
 CLASSES = ('disc', 'ring', 'triangle', 'square', 'cross')
-SPLITS = ('train', 'val')
-MARKER = 'draw_shapes.json'
-OWN_FILES = re.compile(
-    r'draw_shapes\.json|train|val|annotations|annotations/(train|val)\.json|(train|val)/\d{6,}\.jpg'
-)
+TOOL = 'draw_shapes'
 VERSION = 1  # of the drawing: raise it whenever the same parameters come to give other pictures
 SUBPIXELS = 4  # shapes are filled at this multiple of the resolution and averaged down
 MAX_COVERED = 0.3  # of an object's pixels, by objects drawn after it
 MAX_ASPECT = 1.2
 TRIES = 40  # places tried for an object before it is left out
-JPEG = [
-    cv2.IMWRITE_JPEG_QUALITY,
-    95,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,  # halved colour would smear objects of 8 px
-]
 
 
 @dataclass(frozen=True)
@@ -257,33 +239,20 @@ def draw_scene(rng: np.random.Generator, args: argparse.Namespace) -> tuple:
 
 def draw_split(folder: Path, split: str, args: argparse.Namespace) -> None:
     """Writes the images and the annotation file of one split below ``folder``."""
-    (folder / split).mkdir()
-    images, annotations = [], []
-    for number in tqdm(range(getattr(args, split)), desc=split, unit='image'):
-        rng = np.random.default_rng([args.seed, SPLITS.index(split), number])
+
+    def draw_image(rng: np.random.Generator) -> tuple:
         image, shapes = draw_scene(rng, args)
         for shape in shapes:
             paint(image, shape)
-            annotations.append(
-                dict(id=len(annotations) + 1, image_id=number + 1, **shape.annotation())
-            )
-        name = f'{number:06d}.jpg'
-        images.append(dict(id=number + 1, file_name=name, height=args.height, width=args.width))
-        if not cv2.imwrite(str(folder / split / name), image, JPEG):
-            raise InputError(f'{folder / split / name} cannot be written: check --out-dir')
+        return image, [shape.annotation() for shape in shapes], {}
+
     categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
-    content = dict(images=images, annotations=annotations, categories=categories)
-    (folder / 'annotations').mkdir(exist_ok=True)
-    (folder / 'annotations' / f'{split}.json').write_text(json.dumps(content))
+    save_split(folder, split, getattr(args, split), args.seed, categories, draw_image)
 
 
 def check(args: argparse.Namespace) -> None:
     """Raises InputError for parameters that no image can satisfy."""
-    for key in ('train', 'val'):
-        if getattr(args, key) < 1:
-            raise InputError(f'--{key} {getattr(args, key)} is too few: give at least 1')
-    if args.seed < 0:
-        raise InputError(f'--seed {args.seed} is negative: give 0 or more')
+    check_counts(args.train, args.val, args.seed)
     if not 4 <= args.min_size <= args.max_size:
         raise InputError(
             f'--min-size {args.min_size:g} --max-size {args.max_size:g} is no range: '
@@ -301,46 +270,8 @@ def check(args: argparse.Namespace) -> None:
         )
 
 
-def check_replaceable(out_dir: Path) -> None:
-    """Makes sure that nothing is lost if ``out_dir``, a resolved path, is replaced.
-
-    Raises:
-        InputError: It is a file, or a folder with anything in it that this tool did not write.
-    """
-    if not out_dir.exists():
-        return
-    if not out_dir.is_dir():
-        raise InputError(f'--out-dir {out_dir} is a file: name a folder')
-    found = [path.relative_to(out_dir).as_posix() for path in sorted(out_dir.rglob('*'))]
-    foreign = [name for name in found if not OWN_FILES.fullmatch(name)]
-    if found and MARKER not in found:
-        foreign = foreign or found
-    if foreign:
-        raise InputError(
-            f'--out-dir {out_dir} holds {foreign[0]}, which this tool did not write: '
-            'name another folder'
-        )
-
-
-def is_finished(out_dir: Path, parameters: dict) -> bool:
-    """Whether ``out_dir`` holds a whole set with these parameters."""
-    marker = out_dir / MARKER
-    return (
-        marker.is_file()
-        and marker.read_text() == json.dumps(parameters)
-        and all(
-            (out_dir / 'annotations' / f'{split}.json').is_file()
-            and len(list((out_dir / split).glob('*.jpg'))) == parameters[split]
-            for split in SPLITS
-        )
-    )
-
-
 def draw(out_dir: Path, args: argparse.Namespace) -> bool:
-    """Draws the set unless it is there already.
-
-    The files are written to a temporary folder beside ``out_dir`` and moved there at the end, so an
-    interrupted run leaves nothing behind. A set with other parameters is replaced.
+    """Draws the set unless it is there already, see ``make_set``.
 
     Returns:
         bool: False if a finished set with the same parameters was kept.
@@ -349,28 +280,11 @@ def draw(out_dir: Path, args: argparse.Namespace) -> bool:
         InputError: the parameters contradict each other, or ``out_dir`` holds something else.
     """
     check(args)
-    # Before any look at it: 'missing/../folder' does not exist until 'missing' is made.
-    out_dir = out_dir.resolve()
-    check_replaceable(out_dir)
     keys = ('train', 'val', 'height', 'width', 'seed', 'min_size', 'max_size', 'objects')
     parameters = dict(version=VERSION, **{key: getattr(args, key) for key in keys})
-    if is_finished(out_dir, parameters):
-        return False
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'--out-dir {out_dir} cannot be made: {error.strerror}') from error
-    with tempfile.TemporaryDirectory(prefix=f'.{out_dir.name}-', dir=out_dir.parent) as work:
-        folder = Path(work) / 'new'
-        folder.mkdir()
-        for split in SPLITS:
-            draw_split(folder, split, args)
-        (folder / MARKER).write_text(json.dumps(parameters))
-        check_replaceable(out_dir)  # again, for what came while drawing
-        if out_dir.exists():
-            out_dir.rename(Path(work) / 'old')
-        folder.rename(out_dir)
-    return True
+    return make_set(
+        out_dir, TOOL, parameters, lambda folder, split: draw_split(folder, split, args)
+    )
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,0 +1,284 @@
+"""Suites: what is compared, on which data, for how many pixels, and how it is tested.
+
+A suite is a Python config. These are its keys:
+
+- ``title``, ``question``: what stands above the tables.
+- ``data``: the data set that it is for unless another one is asked for.
+- ``sizes``: settings for each ``--size``: ``models`` (a path for each name that recipes use, from
+  the suite's folder or ``mmsniper::...``), ``budget_mpx``, ``proposal_mpx`` (of the RPN stage that
+  negative chips need), ``rounds``, ``curve_points``, ``seeds``, ``optim_wrapper``,
+  ``warmup_steps``, ``num_workers``, ``threads``.
+- ``metric``: of ``CocoMetric``, ``'bbox'`` or ``'proposal'``; ``headline``: the figure of it that
+  curves show; ``by_size``: those of small, medium and large objects; ``merging``: arguments of
+  ``ChipMergeHook``.
+- ``recipes``: a :class:`Recipe` for each name; ``tests``: a :class:`TestWay` for each name;
+  ``curve_test``: the test that is repeated during training.
+
+A data set is a Python config too: ``title``, ``classes``, ``train`` and ``val`` (``ann_file`` and
+``images``, below its folder), ``levels``, ``train_ranges``, ``test_levels``, ``test_ranges``,
+``single_level``, ``chip_size``, ``stride``, ``min_proposals``, and ``root`` or, for a drawn one,
+``script``. Its ``sizes`` have ``step_mpx``, ``arguments`` of the script, and what is to replace any
+of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmsniper.errors import InputError
+
+from .budget import Budget
+
+METHODS = ('single-scale', 'multi-scale', 'snip', 'sniper')
+NEGATIVES = ('none', 'rpn', 'online')
+OUT_OF_RANGE = ('ignore', 'erase', 'drop')
+RANGES = ('valid', 'open')
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way of training.
+
+    Attributes:
+        title (str): Its name in tables and plots.
+        method (str): 'single-scale' and 'multi-scale' train on whole images with all objects, the
+            second at all levels in turn; 'snip' likewise with valid ranges; 'sniper' on chips.
+        model (str): The name of the model in the suite.
+        levels (tuple[int], optional): Which levels of the data set's pyramid are trained on.
+            Defaults to all. Valid ranges of the first and last one open towards the missing levels.
+        negatives (str): Where negative chips come from: 'none', 'rpn' or 'online'.
+        out_of_range (str): The ``mode`` of ``ScaleNormalize``.
+        overrides (dict): Merged into the config in the end.
+    """
+
+    title: str
+    method: str
+    model: str = 'detector'
+    levels: tuple[int, ...] | None = None
+    negatives: str = 'none'
+    out_of_range: str = 'ignore'
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, allowed in (
+            ('method', METHODS),
+            ('negatives', NEGATIVES),
+            ('out_of_range', OUT_OF_RANGE),
+        ):
+            if getattr(self, key) not in allowed:
+                raise InputError(
+                    f'recipe "{self.title}": {key} must be one of {", ".join(allowed)}, but is '
+                    f'{getattr(self, key)!r}'
+                )
+        if self.negatives != 'none' and self.method != 'sniper':
+            raise InputError(
+                f'recipe "{self.title}": negatives are chips, so its method must be sniper'
+            )
+
+
+@dataclass(frozen=True)
+class TestWay:
+    """A way of testing.
+
+    Attributes:
+        title (str): Its name in tables and plots.
+        levels (str | tuple[int]): 'single' for the data set's single level, 'all', or which of its
+            test levels.
+        ranges (str): 'valid' for the test ranges, 'open' if detections of all sizes count at every
+            level. A single level is open anyway.
+    """
+
+    __test__ = False  # for pytest, which would take it for a test by its name
+
+    title: str
+    levels: str | tuple[int, ...] = 'all'
+    ranges: str = 'valid'
+
+    def __post_init__(self) -> None:
+        if self.ranges not in RANGES:
+            raise InputError(
+                f'test "{self.title}": ranges must be valid or open, but is {self.ranges!r}'
+            )
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in one size, see the module."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    train: Mapping[str, str]
+    val: Mapping[str, str]
+    levels: list
+    train_ranges: list
+    test_levels: list
+    test_ranges: list
+    single_level: Any
+    chip_size: int
+    stride: int
+    step_mpx: float
+    min_proposals: list | None = None
+    root: str | None = None
+    script: str | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite in one size on one data set, see the module."""
+
+    name: str
+    size: str
+    folder: Path
+    title: str
+    question: str
+    data: Data
+    models: Mapping[str, str]
+    budget: Budget
+    proposal_budget: Budget
+    seeds: int
+    optim_wrapper: Mapping[str, Any]
+    warmup_steps: int
+    num_workers: int
+    threads: int
+    recipes: Mapping[str, Recipe]
+    tests: Mapping[str, TestWay]
+    curve_test: str
+    metric: str = 'bbox'
+    headline: str = 'bbox_mAP'
+    by_size: tuple[str, ...] = ('bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l')
+    columns: tuple[str, ...] = ()
+    merging: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """What must stay the same for runs to be comparable."""
+        found = dataclasses.asdict(self)
+        for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns'):
+            del found[key]
+        return found
+
+
+def read_suite(
+    path: Path,
+    size: str,
+    data_folder: Path,
+    data: str | None = None,
+    budget_mpx: float | None = None,
+) -> Suite:
+    """Read a suite and its data set.
+
+    Args:
+        path (Path): Of the suite.
+        size (str): Which of its sizes.
+        data_folder (Path): Where the configs of data sets are.
+        data (str, optional): Name of a data set, or the path of one, ``*.py``, from the suite's
+            folder. Defaults to the suite's own.
+        budget_mpx (float, optional): Another budget than the suite's.
+
+    Raises:
+        InputError: Something is missing, or unknown, or contradicts itself.
+    """
+    content = _read(path, 'suite')
+    settings = _pick_size(content, size, path)
+    data = data or content['data']
+    content.pop('data')
+    where = path.parent / data if data.endswith('.py') else data_folder / f'{data}.py'
+    found = _read(where, 'data set')
+    found.update(_pick_size(found, size, where))
+    data_set = _build(Data, dict(name=where.stem, **found), where)
+    for key, kind in (('recipes', Recipe), ('tests', TestWay)):
+        if not content.get(key):
+            raise InputError(f'{path} has no {key}')
+        content[key] = {
+            name: _build(kind, value, f'{path}, {name}') for name, value in content[key].items()
+        }
+    cut = dict(step_mpx=data_set.step_mpx, rounds=settings.pop('rounds'))
+    budget = budget_mpx or settings['budget_mpx']
+    # The RPN stage keeps its share of another budget.
+    proposals = settings.pop('proposal_mpx') * budget / settings.pop('budget_mpx')
+    points = settings.pop('curve_points')
+    suite = _build(
+        Suite,
+        dict(
+            name=path.stem,
+            size=size,
+            folder=path.parent,
+            data=data_set,
+            budget=Budget.nearest(budget, **cut, curve_points=points),
+            proposal_budget=Budget.nearest(proposals, **{**cut, 'rounds': 1}, curve_points=1),
+            **content,
+            **settings,
+        ),
+        path,
+    )
+    _check(suite, path)
+    return suite
+
+
+def sub_pyramid(levels: list, ranges: list, chosen) -> tuple[list, list]:
+    """Some levels of a pyramid, the ranges of the first and last opened where levels are missing.
+
+    Args:
+        levels (list): Of the whole pyramid, fine to coarse.
+        ranges (list): A valid range for each.
+        chosen (Sequence[int]): Which.
+
+    Returns:
+        tuple[list, list]: Levels and ranges.
+    """
+    if not chosen or any(not 0 <= level < len(levels) for level in chosen):
+        raise InputError(f'levels {chosen} are not among the {len(levels)} of the data set')
+    kept = [list(ranges[level]) for level in chosen]
+    kept[0][0] = -1
+    kept[-1][1] = -1
+    return [levels[level] for level in chosen], [tuple(bounds) for bounds in kept]
+
+
+def _check(suite: Suite, path: Path) -> None:
+    if suite.curve_test not in suite.tests:
+        raise InputError(f'{path}: curve_test {suite.curve_test} is not one of its tests')
+    for name, recipe in suite.recipes.items():
+        if not name.isidentifier():
+            raise InputError(f'{path}: {name!r} is no name of a recipe: use letters, digits and _')
+        for model in (recipe.model, *(['rpn'] if recipe.negatives == 'rpn' else [])):
+            if model not in suite.models:
+                raise InputError(f'{path}: models of size {suite.size} have no {model}')
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        known = sorted(p.stem for p in path.parent.glob('*.py'))
+        raise InputError(f'there is no {what} {path.stem}: choose {", ".join(known) or "a file"}')
+    content = Config.fromfile(path).to_dict()
+    return {key: value for key, value in content.items() if not key.startswith('_')}
+
+
+def _pick_size(content: dict[str, Any], size: str, path: Path) -> dict[str, Any]:
+    sizes = content.pop('sizes', {})
+    if size not in sizes:
+        raise InputError(f'{path} has no size {size}: choose {" or ".join(sizes)}')
+    return dict(sizes[size])
+
+
+def _build(kind: type, values: Mapping[str, Any], where: object) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    needed = {
+        name
+        for name, f in fields.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    for problem, names in (
+        ('lacks', needed - set(values)),
+        ('has the unknown key', set(values) - set(fields)),
+    ):
+        if names:
+            raise InputError(f'{where} {problem} {", ".join(sorted(names))}')
+    return kind(**values)

@@ -1,0 +1,265 @@
+"""Tables of results: single values, mean and spread over seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmsniper.utils.json_file import write_json
+from mmsniper.utils.whole_file import write_whole
+
+from .run import RESULT
+from .suite import Suite
+
+#: What CocoMetric says where there is no object to find.
+ABSENT = -1
+COLUMNS = {
+    'bbox': ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l'),
+    'proposal': ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000'),
+}
+WORDS = {
+    'bbox_mAP': 'AP',
+    'bbox_mAP_50': 'AP50',
+    'bbox_mAP_75': 'AP75',
+    'bbox_mAP_s': 'AP small',
+    'bbox_mAP_m': 'AP medium',
+    'bbox_mAP_l': 'AP large',
+    'AR_s@1000': 'AR@1000 small',
+    'AR_m@1000': 'AR@1000 medium',
+    'AR_l@1000': 'AR@1000 large',
+}
+
+
+def collect(suite: Suite, out_dir: Path) -> list[dict[str, Any]]:
+    """The results of all finished runs of a comparison, by recipe and seed."""
+    found = [json.loads(path.read_text()) for path in out_dir.glob(f'runs/*/seed_*/{RESULT}')]
+    order = list(suite.recipes)
+    found = [result for result in found if result['recipe'] in order]
+    return sorted(found, key=lambda result: (order.index(result['recipe']), result['seed']))
+
+
+def columns(suite: Suite) -> tuple[str, ...]:
+    """The figures that tables show."""
+    return tuple(suite.columns) or COLUMNS[suite.metric]
+
+
+def figure(metrics: dict[str, float], name: str) -> float | None:
+    """A figure in percent, or None where there is none.
+
+    CocoMetric has no figures at all if nothing was detected, which is 0 percent.
+    """
+    if not metrics:
+        return 0.0
+    value = metrics.get(f'coco/{name}')
+    return None if value is None or value == ABSENT else 100 * value
+
+
+def word(name: str) -> str:
+    """A figure's name for people."""
+    return WORDS.get(name, name)
+
+
+def spread(values: Sequence[float | None]) -> dict[str, Any]:
+    """Mean, sample standard deviation and number of the values that there are.
+
+    Returns:
+        dict[str, Any]: ``mean`` (None without values), ``deviation`` (None for fewer than two),
+        ``n`` and ``values``.
+    """
+    present = [value for value in values if value is not None]
+    return dict(
+        mean=statistics.fmean(present) if present else None,
+        deviation=statistics.stdev(present) if len(present) > 1 else None,
+        n=len(present),
+        values=list(values),
+    )
+
+
+def summarise(suite: Suite, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each recipe and test.
+
+    Returns:
+        list[dict[str, Any]]: ``recipe``, ``test``, ``seeds``, ``test_mpx`` (per image), ``costs``
+        and ``figures``, each a :func:`spread`; figures in percent.
+    """
+    summary = []
+    for recipe in suite.recipes:
+        runs = [result for result in results if result['recipe'] == recipe]
+        for test in suite.tests if runs else ():
+            tests = [run['tests'][test] for run in runs]
+            spent = [costs(run) for run in runs]
+            summary.append(
+                dict(
+                    recipe=recipe,
+                    test=test,
+                    seeds=[run['seed'] for run in runs],
+                    test_mpx=tests[0]['test_mpx'] / tests[0]['test_images'],
+                    costs={name: spread([cost[name] for cost in spent]) for name in COSTS},
+                    figures={
+                        name: spread([figure(t['metrics'], name) for t in tests])
+                        for name in columns(suite)
+                    },
+                )
+            )
+    return summary
+
+
+COSTS = {
+    'trained_mpx': 'trained Mpx',
+    'proposal_mpx': 'RPN stage Mpx',
+    'train_seconds': 'training s',
+    'wall_seconds': 'whole run s',
+}
+
+
+def costs(run: dict[str, Any]) -> dict[str, float]:
+    """What a run cost: see ``COSTS`` for the words."""
+    return dict(
+        trained_mpx=run['training']['trained_mpx'],
+        proposal_mpx=run['proposals']['trained_mpx'] if run['proposals'] else 0.0,
+        train_seconds=run['training']['seconds'],
+        wall_seconds=sum(run['wall_seconds'].values()),
+    )
+
+
+def write_tables(
+    suite: Suite, results: Sequence[dict[str, Any]], out_dir: Path, command: str
+) -> str:
+    """Write ``results.json``, ``values.csv``, ``summary.csv`` and ``results.md``.
+
+    Returns:
+        str: The Markdown.
+    """
+    summary = summarise(suite, results)
+    content = dict(suite=suite.name, settings=suite.figures(), summary=summary, runs=list(results))
+    write_json(out_dir / 'results.json', content)
+    write_whole(out_dir / 'values.csv', values_csv(suite, results).encode())
+    write_whole(out_dir / 'summary.csv', summary_csv(suite, summary).encode())
+    text = markdown(suite, results, summary, command)
+    write_whole(out_dir / 'results.md', text.encode())
+    return text
+
+
+def values_csv(suite: Suite, results: Sequence[dict[str, Any]]) -> str:
+    """Every single value: a line for each run and test."""
+    names = columns(suite)
+    rows = [
+        [
+            *(run['recipe'], run['seed'], test),
+            *(figure(run['tests'][test]['metrics'], name) for name in names),
+            *costs(run).values(),
+            run['tests'][test]['test_mpx'] / run['tests'][test]['test_images'],
+        ]
+        for run in results
+        for test in suite.tests
+    ]
+    return _csv(['recipe', 'seed', 'test', *names, *COSTS, 'test_mpx_per_image'], rows)
+
+
+def summary_csv(suite: Suite, summary: Sequence[dict[str, Any]]) -> str:
+    """Mean, sample standard deviation and n: a line for each recipe and test."""
+    heads = [f'{name} {part}' for name in columns(suite) for part in ('mean', 'deviation', 'n')]
+    rows = [
+        [
+            *(entry['recipe'], entry['test'], entry['test_mpx']),
+            *(
+                value[part]
+                for value in entry['figures'].values()
+                for part in ('mean', 'deviation', 'n')
+            ),
+        ]
+        for entry in summary
+    ]
+    return _csv(['recipe', 'test', 'test_mpx_per_image', *heads], rows)
+
+
+def _csv(head: list[str], rows: list[list]) -> str:
+    with io.StringIO(newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(head)
+        # Six digits tell all that COCO's figures hold, and diffs stay readable.
+        writer.writerows([[f'{v:.6g}' if isinstance(v, float) else v for v in row] for row in rows])
+        return file.getvalue()
+
+
+def markdown(
+    suite: Suite,
+    results: Sequence[dict[str, Any]],
+    summary: Sequence[dict[str, Any]],
+    command: str,
+) -> str:
+    """The tables for people, with what they come from."""
+    budget = suite.budget
+    lines = [
+        f'# {suite.title}',
+        '',
+        suite.question,
+        '',
+        f'{suite.data.title}, size {suite.size}; {budget.mpx:g} trained Mpx in {budget.steps} '
+        f'steps of {budget.step_mpx:g}. In percent; mean ± sample standard deviation of n seeds.',
+    ]
+    for test, way in suite.tests.items():
+        entries = [entry for entry in summary if entry['test'] == test]
+        cost = f'{entries[0]["test_mpx"]:.3f} Mpx per image'
+        lines += ['', f'## Tested: {way.title} ({cost})', '']
+        lines += _table(
+            ['recipe', 'n', *map(word, columns(suite))],
+            [
+                [
+                    suite.recipes[entry['recipe']].title,
+                    len(entry['seeds']),
+                    *map(in_words, entry['figures'].values()),
+                ]
+                for entry in entries
+            ],
+        )
+    first = [entry for entry in summary if entry['test'] == next(iter(suite.tests))]
+    lines += ['', '## Cost', '']
+    lines += _table(
+        ['recipe', 'seeds', *COSTS.values()],
+        [
+            [
+                suite.recipes[entry['recipe']].title,
+                ', '.join(map(str, entry['seeds'])),
+                *map(in_words, entry['costs'].values()),
+            ]
+            for entry in first
+        ],
+    )
+    lines += ['', '## Where the figures come from', '', f'    {command}', '']
+    lines += [f'- {fact}' for fact in sources(results)]
+    return '\n'.join(lines) + '\n'
+
+
+def in_words(value: dict[str, Any]) -> str:
+    """A spread as ``'41.3 ± 0.8'``."""
+    if value['mean'] is None:
+        return '-'
+    if value['deviation'] is None:
+        return f'{value["mean"]:.1f}'
+    return f'{value["mean"]:.1f} ± {value["deviation"]:.1f}'
+
+
+def sources(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Dates, commits, machines and versions of all runs."""
+    found = [run['provenance'] for run in results]
+    dates = sorted(item['date'] for item in found)
+    versions = {', '.join(f'{k} {v}' for k, v in item['versions'].items()) for item in found}
+    threads = {f'{item["threads"]} per process' for item in found}
+    return [
+        f'date: {dates[0]} to {dates[-1]}',
+        f'commit: {", ".join(sorted({item["commit"] for item in found}))}',
+        f'machine: {"; ".join(sorted({item["machine"] for item in found}))}',
+        f'threads: {", ".join(sorted(threads))}',
+        f'versions: {"; ".join(sorted(versions))}',
+    ]
+
+
+def _table(head: Sequence, rows: Sequence[Sequence]) -> list[str]:
+    lines = [head, ['---'] * len(head), *rows]
+    return [f'| {" | ".join(map(str, line))} |' for line in lines]

@@ -1,0 +1,77 @@
+"""Folders of comparisons, and what becomes of runs that others do or that fail."""
+
+import pytest
+from command_line import TOOLS
+from small_suite import write_suite
+
+from mmsniper.benchmarks.claims import claim
+from mmsniper.benchmarks.comparison import open_folder, prepare_data, run_all
+from mmsniper.benchmarks.run import Run
+from mmsniper.benchmarks.suite import read_suite
+from mmsniper.errors import InputError
+
+
+def load(tmp_path, **options):
+    folder = TOOLS / 'benchmarks/data_sets'
+    return read_suite(write_suite(tmp_path / 'suite'), 'tiny', folder, **options)
+
+
+def make_run(suite, tmp_path, seed, outcome):
+    """A run whose work is to call ``outcome``."""
+    made = Run(suite, 'chips', seed, tmp_path / f'runs/{seed}', tmp_path, TOOLS)
+    made.execute = outcome
+    return made
+
+
+def test_a_folder_is_for_one_suite_and_gone_on_with_only_if_asked(tmp_path):
+    suite, other = load(tmp_path), load(tmp_path, budget_mpx=9)
+    open_folder(tmp_path / 'out', suite, resume=False)
+    open_folder(tmp_path / 'out', suite, resume=True)
+    with pytest.raises(InputError, match='add --resume'):
+        open_folder(tmp_path / 'out', suite, resume=False)
+    with pytest.raises(InputError, match='another suite, size, data set or budget'):
+        open_folder(tmp_path / 'out', other, resume=True)
+    with pytest.raises(InputError, match='holds something else'):
+        open_folder(tmp_path / 'suite', suite, resume=True)
+    with pytest.raises(InputError, match='is a file'):
+        open_folder(tmp_path / 'suite/suite.py', suite, resume=True)
+
+
+def test_runs_of_others_are_left_alone_and_failures_do_not_stop_the_rest(tmp_path):
+    suite, done, lines = load(tmp_path), [], []
+
+    def succeed():
+        done.append(True)
+        return dict(tests=dict(pyramid=dict(metrics={'coco/bbox_mAP': 0.5})))
+
+    def fail():
+        raise InputError('chips, seed 1: no memory')
+
+    runs = [
+        make_run(suite, tmp_path, 0, succeed),
+        make_run(suite, tmp_path, 1, fail),
+        make_run(suite, tmp_path, 2, succeed),
+        make_run(suite, tmp_path, 3, succeed),
+    ]
+    with claim(runs[2].folder):
+        elsewhere, failures = run_all(runs, jobs=2, tell=lines.append)
+    assert len(done) == 2
+    assert elsewhere == ['chips, seed 2']
+    assert failures == ['chips, seed 1: no memory']
+    assert any('pyramid 0.500' in line for line in lines)
+
+
+def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path):
+    suite = load(tmp_path)
+    run = Run(suite, 'chips', 0, tmp_path / 'run', tmp_path, TOOLS)
+    run.folder.mkdir()
+    (run.folder / 'train.py').write_text('seed = 7')
+    with pytest.raises(InputError, match='was begun with other settings'):
+        run.execute()
+
+
+def test_data_that_is_not_there_is_named(tmp_path):
+    folder = TOOLS / 'benchmarks/data_sets'
+    suite = read_suite(TOOLS / 'benchmarks/suites/scales.py', 'tiny', folder, data='bccd')
+    with pytest.raises(InputError, match='BCCD with --data-root'):
+        prepare_data(suite, tmp_path, TOOLS, tmp_path)

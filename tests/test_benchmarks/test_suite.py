@@ -1,0 +1,162 @@
+"""Suites: those that come with the project, and what is wrong with others."""
+
+import json
+
+import pytest
+import torch
+from command_line import TOOLS
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from small_suite import write_suite
+
+from mmsniper.benchmarks.run_config import proposal_config, test_config, train_config
+from mmsniper.benchmarks.suite import read_suite, sub_pyramid
+from mmsniper.errors import InputError
+
+FOLDER = TOOLS / 'benchmarks'
+SUITES = sorted(path.stem for path in (FOLDER / 'suites').glob('*.py'))
+DATA = sorted(path.stem for path in (FOLDER / 'data_sets').glob('*.py'))
+
+test_config.__test__ = False  # it is no test
+
+
+def load(name, size='tiny', data='shapes'):
+    return read_suite(FOLDER / f'suites/{name}.py', size, FOLDER / 'data_sets', data=data)
+
+
+def test_all_suites_are_there():
+    assert SUITES == ['detectors', 'inference', 'levels', 'negatives', 'proposals', 'scales']
+    assert DATA == ['bccd', 'scenes', 'shapes']
+
+
+@pytest.mark.parametrize('size', ['tiny', 'full'])
+@pytest.mark.parametrize('name', SUITES)
+def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path):
+    suite = load(name, size)
+    configs = {
+        key: train_config(suite, recipe, 1, tmp_path, tmp_path / 'record.json')
+        for key, recipe in suite.recipes.items()
+    }
+    for key, config in configs.items():
+        model = suite.recipes[key].model
+        rivals = [c for k, c in configs.items() if suite.recipes[k].model == model]
+        for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator'):
+            assert all(config[part] == rival[part] for rival in rivals)
+        loader = config.train_dataloader
+        assert all(loader.batch_sampler == r.train_dataloader.batch_sampler for r in rivals)
+        steps = [step['type'] for step in loader.dataset.pipeline]
+        assert all(
+            steps == [step['type'] for step in rival.train_dataloader.dataset.pipeline]
+            for rival in rivals
+        )
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_a_config_survives_being_written(data, tmp_path):
+    suite = load('scales', data=data)
+    config = train_config(suite, suite.recipes['snip'], 1, tmp_path, tmp_path / 'record.json')
+    config.dump(tmp_path / 'config.py')
+    assert Config.fromfile(tmp_path / 'config.py').to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize('name', SUITES)
+def test_all_recipes_are_tested_alike(name, tmp_path):
+    suite = load(name)
+    for way in suite.tests.values():
+        found = [
+            test_config(
+                train_config(suite, r, 0, tmp_path, tmp_path), suite, way, tmp_path, tmp_path
+            )
+            for r in suite.recipes.values()
+        ]
+        for config in found:
+            assert config.test_dataloader == found[0].test_dataloader
+            assert config.test_evaluator == found[0].test_evaluator
+            assert config.custom_hooks[0] == found[0].custom_hooks[0]
+
+
+@pytest.mark.parametrize('size', ['tiny', 'full'])
+def test_models_build_with_the_classes_of_the_data(size, tmp_path):
+    seen = set()
+    for name in SUITES:
+        suite = load(name, size, 'bccd')
+        for recipe in suite.recipes.values():
+            if suite.models[recipe.model] in seen:
+                continue
+            seen.add(suite.models[recipe.model])
+            model = MODELS.build(train_config(suite, recipe, 0, tmp_path, tmp_path).model)
+            classes = {m.num_classes for m in model.modules() if hasattr(m, 'num_classes')}
+            assert classes <= {3, 1} and (classes == {1}) == (recipe.model == 'rpn')
+            if size == 'tiny':
+                assert_learns(model)
+    assert len(seen) == 5
+
+
+def assert_learns(model):
+    """A loss comes out for a chip with an object, and moves the weights of the backbone."""
+    model.init_weights()
+    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (160, 120))
+    sample = DetDataSample(metainfo=shapes)
+    boxes, nothing = torch.tensor([[8.0, 8.0, 60.0, 60.0]]), torch.zeros(0, 4)
+    sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([0]))
+    sample.ignored_instances = InstanceData(bboxes=nothing, labels=torch.zeros(0, dtype=int))
+    for instances in (sample.gt_instances, sample.ignored_instances):
+        instances.set_metainfo(dict(input_valid_range=(-1.0, -1.0)))
+    losses = model.loss(torch.rand(2, 3, 160, 120), [sample, sample.clone()])
+    model.parse_losses(losses)[0].backward()
+    assert model.backbone.conv1.weight.grad.abs().sum() > 0
+
+
+def test_the_rpn_stage_sees_chips_without_negatives(tmp_path):
+    suite = load('negatives')
+    config = proposal_config(suite, suite.recipes['rpn'], 3, tmp_path, tmp_path)
+    assert config.model.type == 'RPN'
+    assert 'proposal_file' not in config.train_dataloader.dataset
+    assert config.randomness.seed != 3
+    assert config.train_cfg.val_interval > config.train_cfg.max_epochs
+    assert suite.proposal_budget.mpx == pytest.approx(suite.budget.mpx * 2 / 7, rel=0.01)
+
+
+def test_single_scale_trains_on_whole_images_with_every_box(tmp_path):
+    suite = load('scales')
+    found = {k: train_config(suite, r, 0, tmp_path, tmp_path) for k, r in suite.recipes.items()}
+    datasets = {key: config.train_dataloader.dataset for key, config in found.items()}
+    assert datasets['single_scale'].levels == [1.0] and datasets['single_scale'].test_mode
+    assert datasets['multi_scale'].valid_ranges == [(-1, -1)] * 3
+    assert datasets['snip'].valid_ranges == datasets['sniper'].valid_ranges
+    assert datasets['snip'].levels == datasets['multi_scale'].levels == datasets['sniper'].levels
+    assert not datasets['sniper'].get('test_mode')
+
+
+def test_ranges_open_where_levels_are_left_out():
+    levels, ranges = [1.4, 0.6, 0.25], [(-1, 56), (40, 150), (110, -1)]
+    assert sub_pyramid(levels, ranges, (1, 2)) == ([0.6, 0.25], [(-1, 150), (110, -1)])
+    assert sub_pyramid(levels, ranges, (1,)) == ([0.6], [(-1, -1)])
+    with pytest.raises(InputError, match='3 of the data set'):
+        sub_pyramid(levels, ranges, (3,))
+
+
+@pytest.mark.parametrize(
+    ('suite', 'sentence'),
+    [
+        ("recipes['single']['method'] = 'magic'", 'method must be one of single-scale'),
+        ("recipes['single']['negatives'] = 'rpn'", 'its method must be sniper'),
+        ("recipes['single']['colour'] = 1", 'unknown key colour'),
+        ("recipes['single']['model'] = 'big'", 'have no big'),
+        ("del sizes['tiny']['models']", 'lacks models'),
+        ("sizes['tiny']['rounds'] = 3", 'cannot be tested 2 times'),
+        ("curve_test = 'none'", 'curve_test none is not one of its tests'),
+        ("data = 'none'", 'there is no data set none'),
+    ],
+)
+def test_a_wrong_suite_is_named(suite, sentence, tmp_path):
+    path = write_suite(tmp_path, suite=suite)
+    with pytest.raises(InputError, match=sentence):
+        read_suite(path, 'tiny', FOLDER / 'data_sets')
+
+
+def test_settings_are_json(tmp_path):
+    suite = read_suite(write_suite(tmp_path), 'tiny', FOLDER / 'data_sets')
+    assert json.loads(json.dumps(suite.figures()))['data']['chip_size'] == 64

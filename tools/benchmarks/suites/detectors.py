@@ -1,0 +1,39 @@
+_base_ = '_base_/suite.py'
+
+title = 'Detectors'
+question = 'Do chips bring the same to detectors of other kinds?'
+
+sizes = dict(
+    tiny=dict(
+        # Half of the other suites' pixels: more runs, and the transformer is slow on a CPU.
+        budget_mpx=150.0,
+        proposal_mpx=43.0,
+        models=dict(
+            faster_rcnn='mmsniper::_base_/models/faster-rcnn_r18_fpn_tiny.py',
+            fcos='_base_/models/fcos_r18_fpn_tiny.py',
+            dino='_base_/models/dino_r18_tiny.py',
+        ),
+    ),
+    full=dict(
+        models=dict(
+            faster_rcnn='_base_/models/faster-rcnn_r18_fpn.py',
+            fcos='_base_/models/fcos_r18_fpn.py',
+            dino='_base_/models/dino_r18.py',
+        ),
+    ),
+)
+
+# Transformers do not stand the rate that suits convolutions from scratch.
+_dino = dict(model='dino', overrides={'optim_wrapper.optimizer.lr': 0.0005})
+
+recipes = dict(
+    faster_rcnn_single=dict(
+        title='Faster R-CNN, single scale', method='single-scale', model='faster_rcnn'
+    ),
+    faster_rcnn_sniper=dict(title='Faster R-CNN, SNIPER', method='sniper', model='faster_rcnn'),
+    fcos_single=dict(title='FCOS, single scale', method='single-scale', model='fcos'),
+    # These two have no assigner that could ignore objects, so their pixels are erased.
+    fcos_sniper=dict(title='FCOS, SNIPER', method='sniper', model='fcos', out_of_range='erase'),
+    dino_single=dict(title='DINO, single scale', method='single-scale', **_dino),
+    dino_sniper=dict(title='DINO, SNIPER', method='sniper', out_of_range='erase', **_dino),
+)

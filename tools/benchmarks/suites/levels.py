@@ -1,0 +1,19 @@
+_base_ = '_base_/suite.py'
+
+title = 'Levels'
+question = 'What does it cost to leave out the finest level, or all but the middle one?'
+
+recipes = dict(
+    three=dict(title='SNIPER, 3 levels', method='sniper'),
+    two=dict(title='SNIPER, 2 levels (without the finest)', method='sniper', levels=(1, 2)),
+    one=dict(title='SNIPER, 1 level (the middle one)', method='sniper', levels=(1,)),
+)
+
+# Each is tested at the levels of the others as well.
+tests = dict(
+    _delete_=True,
+    three=dict(title='3 levels'),
+    two=dict(title='2 levels (without the finest)', levels=(1, 2)),
+    one=dict(title='1 level (the middle one)', levels=(1,)),
+)
+curve_test = 'three'
