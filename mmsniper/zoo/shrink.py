@@ -18,6 +18,11 @@ NUM_DETECTIONS = 8
 NUM_SAMPLES = 16
 NUM_PROPOSALS = 60
 _FULLY_CONNECTED = ('ConvFCBBoxHead', 'Shared2FCBBoxHead', 'Shared4Conv1FCBBoxHead')
+# Its convolutions would hold whatever is in memory, since MMDetection counts on a checkpoint.
+_TRIDENT_WEIGHTS = [
+    dict(type='Kaiming', layer=['Conv2d', 'TridentConv']),
+    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
+]
 _SYNCHRONISED = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 
 
@@ -141,6 +146,8 @@ def _shrink_everywhere(model: ConfigDict, chip_size: int) -> None:
         if _is_pretrained(part.get('init_cfg')):
             part['init_cfg'] = None
         part.pop('pretrained', None)
+        if part.get('type') == 'TridentResNet':
+            part['init_cfg'] = _TRIDENT_WEIGHTS
         # Statistics and frozen layers that are not pretrained let numbers grow from layer to layer.
         if 'norm_eval' in part:
             part['norm_eval'] = False

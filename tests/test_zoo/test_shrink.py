@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from mmdet.models.backbones.trident_resnet import TridentConv
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
@@ -61,3 +62,16 @@ def test_batches_are_not_padded_beyond_chips():
     model = Config.fromfile(zoo_folder() / name).model
     augments = shrink(model, 128).data_preprocessor.batch_augments
     assert [augment.size for augment in augments] == [(128, 128)]
+
+
+def test_no_weight_is_left_to_what_is_in_memory():
+    """MMDetection leaves these convolutions as they are, for a checkpoint to be loaded into."""
+    model = Config.fromfile(zoo_folder() / 'tridentnet/tridentnet_r50-caffe_1x_coco.py').model
+    backbone = MODELS.build(shrink(model, 128).backbone)
+    weights = [module.weight for module in backbone.modules() if isinstance(module, TridentConv)]
+    for weight in weights:
+        weight.data.fill_(float('nan'))
+    backbone.init_weights()
+    assert weights
+    for weight in weights:
+        assert weight.std().item() == pytest.approx((2 / weight[0].numel()) ** 0.5, rel=0.5)
