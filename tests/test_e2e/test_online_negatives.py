@@ -45,6 +45,7 @@ def test_chips_of_later_epochs_and_of_a_resumed_training(tiny_config, tmp_path):
         assert np.array_equal(tables[2][column], whole[2][column])
 
 
+@pytest.mark.slow
 def test_running_workers_get_the_negative_chips(tiny_config):
     tiny_config.train_dataloader.update(num_workers=1, persistent_workers=True)
     config = with_hook(tiny_config)
@@ -80,6 +81,7 @@ def test_training_by_iterations_is_refused(tiny_config):
         train(config)
 
 
+@pytest.mark.slow
 def test_two_processes(tiny_config, tmp_path):
     config = with_hook(tiny_config)
     config.train_cfg.max_epochs = 2
