@@ -29,8 +29,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from mmsniper.apis import extract_proposals
-from mmsniper.apis.pyramid_detection import is_chip_dataset
-from mmsniper.datasets.nesting import nested_configs
+from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import positive_int
@@ -49,9 +48,7 @@ def main() -> None:
     init_default_scope(config.get('default_scope', 'mmdet'))
     if 'train_dataloader' not in config:
         raise InputError(f'{args.config} has no train_dataloader, whose images are looked at')
-    train_config = next(
-        (c for c in nested_configs(config.train_dataloader.dataset) if is_chip_dataset(c)), None
-    )
+    train_config = find_chip_dataset(config, 'train_dataloader')
     if train_config is None:
         raise InputError(f'train_dataloader.dataset of {args.config} is or holds no ChipDataset')
     if args.launcher != 'none':

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mmsniper.datasets import ChipDataset, ViewSampler
+from mmsniper.datasets.nesting import is_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
 
@@ -42,11 +43,6 @@ def pyramid_dataset(images, test_dataset: Mapping) -> ChipDataset:
         )
     settings = {key: test_dataset[key] for key in _VIEW_SETTINGS if key in test_dataset}
     return ChipDataset(dataset=images, test_mode=True, **settings)
-
-
-def is_chip_dataset(config: object) -> bool:
-    """Whether something is the config of a :class:`mmsniper.datasets.ChipDataset`."""
-    return isinstance(config, Mapping) and config.get('type') in ('ChipDataset', ChipDataset)
 
 
 @torch.no_grad()

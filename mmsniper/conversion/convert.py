@@ -10,6 +10,8 @@ from mmdet.engine import hooks
 from mmdet.registry import HOOKS, METRICS
 from mmengine.config import Config
 
+from mmsniper.datasets.nesting import find_chip_dataset
+
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
 from .cost import estimate_cost
@@ -25,7 +27,7 @@ from .detector import (
 )
 from .ignoring import apply_ignoring, plan_ignoring
 from .pipelines import PipelineSettings
-from .recipe import Recipe, find_chip_dataset
+from .recipe import Recipe
 from .schedule import convert_batch_size, convert_schedule, trains_by_epoch
 from .source import check_supported, load_source
 from .training_scale import has_fixed_size

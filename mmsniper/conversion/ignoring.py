@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 
+from .components import component_name
 from .heads import HeadRule, head_rule
 
 WRAPPERS = ('IgnoreAwareAssigner', 'ValidRangeAssigner')
@@ -125,6 +126,4 @@ def _is_wrapped(parent: dict, path: str) -> bool:
 
 
 def _name(config: dict) -> str:
-    """The name of a component's class, without its scope."""
-    kind = config.get('type', 'the model')
-    return kind.__name__ if isinstance(kind, type) else str(kind).rsplit('.', 1)[-1]
+    return component_name(config.get('type', 'the model'))

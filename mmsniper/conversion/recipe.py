@@ -15,7 +15,7 @@ from mmsniper.datasets.chip_dataset import (
     TRAIN_LEVELS,
     TRAIN_VALID_RANGES,
 )
-from mmsniper.datasets.nesting import nested_configs
+from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.errors import InputError
 
 
@@ -114,17 +114,6 @@ _TEST_KEYS = {
     'valid_ranges': 'test_valid_ranges',
     'tile_size': 'tile_size',
 }
-
-
-def find_chip_dataset(config: Config, loader: str) -> dict | None:
-    """The config of the ``ChipDataset`` of a data loader, itself and no copy, or None."""
-    dataset = (config.get(loader) or {}).get('dataset')
-    for inner in nested_configs(dataset) if isinstance(dataset, dict) else ():
-        kind = inner.get('type')
-        name = kind.__name__ if isinstance(kind, type) else str(kind)
-        if name.rsplit('.', 1)[-1] == 'ChipDataset':
-            return inner
-    return None
 
 
 def _plain(ranges: Sequence[tuple[float, float]]) -> list[tuple]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 
 def nested_datasets(dataset) -> Iterator:
@@ -33,3 +33,24 @@ def nested_configs(config: dict) -> Iterator[dict]:
     for inner in (config.get('dataset'), *config.get('datasets', ())):
         if isinstance(inner, dict):
             yield from nested_configs(inner)
+
+
+def is_chip_dataset(config: object) -> bool:
+    """Whether something is the config of a ``ChipDataset``, by any of its names or as a class."""
+    if not isinstance(config, Mapping):
+        return False
+    kind = config.get('type')
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    return name.rsplit('.', 1)[-1] == 'ChipDataset'
+
+
+def find_chip_dataset(config: Mapping, loader: str) -> dict | None:
+    """The config of the ``ChipDataset`` of a data loader, itself and no copy, or None.
+
+    Args:
+        config (Mapping): A whole config.
+        loader (str): Key of the data loader, such as ``'train_dataloader'``.
+    """
+    dataset = (config.get(loader) or {}).get('dataset')
+    inner = nested_configs(dataset) if isinstance(dataset, dict) else ()
+    return next(filter(is_chip_dataset, inner), None)

@@ -16,9 +16,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..apis import extract_proposals
-from ..apis.pyramid_detection import is_chip_dataset
 from ..datasets import ChipDataset
-from ..datasets.nesting import nested_datasets
+from ..datasets.nesting import is_chip_dataset, nested_datasets
 from ..errors import InputError
 
 FOLDER = 'online_negatives'

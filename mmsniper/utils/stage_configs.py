@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..datasets.nesting import nested_configs
+from ..datasets.nesting import find_chip_dataset
 from ..errors import InputError
 from .configs import config_path
 
@@ -91,11 +91,10 @@ def chip_config(config: Config) -> dict:
     Raises:
         InputError: There is none.
     """
-    dataset = (config.get('train_dataloader') or {}).get('dataset')
-    for inner in nested_configs(dataset) if isinstance(dataset, dict) else ():
-        if str(inner.get('type')) == 'ChipDataset':
-            return inner
-    raise InputError(
-        f'{config.filename} trains on no chips: its train_dataloader.dataset is and holds no '
-        'ChipDataset'
-    )
+    found = find_chip_dataset(config, 'train_dataloader')
+    if found is None:
+        raise InputError(
+            f'{config.filename} trains on no chips: its train_dataloader.dataset is and holds no '
+            'ChipDataset'
+        )
+    return found

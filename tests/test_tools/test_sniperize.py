@@ -13,7 +13,7 @@ from mmengine.config import Config
 from source_configs import BASE, TINY
 
 from mmsniper.conversion import Recipe
-from mmsniper.conversion.recipe import find_chip_dataset
+from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.utils import run_script
 
 MMDET_TOOLS = Path(mmdet.__file__).parent / '.mim' / 'tools'
