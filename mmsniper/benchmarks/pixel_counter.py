@@ -31,7 +31,7 @@ class PixelCounterHook(Hook):
             ``cpu_seconds`` (in training steps and data loading only, the second of the main
             process), ``iterations``, ``initial_weights`` (a digest, to see that recipes begin with
             the same) and ``points``, one for each validation; of a test ``test_mpx``,
-            ``test_seconds``, ``test_images`` and ``metrics``.
+            ``test_seconds``, ``test_images`` and ``metrics``, which a point has as well.
     """
 
     # Before the hooks that look at images between epochs, whose time is no training time.
@@ -41,6 +41,7 @@ class PixelCounterHook(Hook):
         self.out_file = Path(out_file)
         self.record: dict = {}
         self._start = self._cpu_start = 0.0
+        self._test_start, self._test_pixels, self._test_images = 0.0, 0, set()
 
     def before_train(self, runner: Runner) -> None:
         """Begin a record, or go on with that of the checkpoint."""
@@ -90,11 +91,21 @@ class PixelCounterHook(Hook):
         self.record['iterations'] = runner.iter
         self._keep(runner)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Begin to count a validation."""
+        self.before_test_epoch(runner)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence | None = None
+    ) -> None:
+        """Count a batch of a validation."""
+        self.after_test_iter(runner, batch_idx, data_batch, outputs)
+
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add a point of the learning curve."""
         if not self.record:  # a validation without a training
             return
-        point = dict(epoch=runner.epoch, **self._costs(), metrics=metrics or {})
+        point = dict(epoch=runner.epoch, **self._costs(), **self._tested(metrics))
         self.record['points'] = [
             *(old for old in self.record['points'] if old['epoch'] != point['epoch']),
             point,
@@ -102,29 +113,26 @@ class PixelCounterHook(Hook):
         self._keep(runner)
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Begin a record of a test."""
-        self.record = dict(test_pixels=0, test_images=set())
-        self._start = time.perf_counter()
+        """Begin to count a test."""
+        self._test_start, self._test_pixels, self._test_images = time.perf_counter(), 0, set()
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence | None = None
     ) -> None:
         """Count a batch of a test."""
-        self.record['test_pixels'] += batch_pixels(data_batch)[0]
-        self.record['test_images'].update(
-            sample.metainfo['img_id'] for sample in data_batch['data_samples']
-        )
+        self._test_pixels += batch_pixels(data_batch)[0]
+        self._test_images.update(sample.metainfo['img_id'] for sample in data_batch['data_samples'])
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a test."""
-        write_json(
-            self.out_file,
-            dict(
-                test_mpx=self.record['test_pixels'] / 1e6,
-                test_images=len(self.record['test_images']),
-                test_seconds=time.perf_counter() - self._start,
-                metrics=metrics or {},
-            ),
+        write_json(self.out_file, self._tested(metrics))
+
+    def _tested(self, metrics: dict[str, float] | None) -> dict:
+        return dict(
+            test_mpx=self._test_pixels / 1e6,
+            test_images=len(self._test_images),
+            test_seconds=time.perf_counter() - self._test_start,
+            metrics=metrics or {},
         )
 
     def _costs(self) -> dict:

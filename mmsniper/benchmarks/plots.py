@@ -70,9 +70,7 @@ def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> N
             error_kw=dict(linewidth=1, ecolor='#222222'),
             label=suite.recipes[recipe].title,
         )
-    axes.set_xticks(
-        places, ['small\n(below 32² px)', 'medium\n(32² to 96² px)', 'large\n(from 96² px)']
-    )
+    axes.set_xticks(places, SIZES)
     axes.set_ylim(bottom=0)
     axes.set_xlabel('area of objects in the original image')
     axes.set_ylabel(f'{word(suite.by_size[0]).rsplit(" ", 1)[0]} in percent')

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('compare')
-    write_suite(folder)
+    write_suite(folder, suite="tests['again'] = dict(title='the same from the checkpoint')\n")
     return folder
 
 
@@ -95,10 +95,14 @@ def test_recipes_begin_with_the_same_weights(resumed):
 def test_the_last_point_of_the_curve_is_the_test(resumed):
     out_dir, _, _ = resumed
     result = read(out_dir, 'chips', 1)
-    assert result['training']['points'][-1]['metrics'] == result['tests']['pyramid']['metrics']
-    images, pixels = (result['tests']['pyramid'][key] for key in ('test_images', 'test_mpx'))
-    assert images == 3
-    assert pixels == pytest.approx(3 * (96 * 128 + 48 * 64) / 1e6)
+    last, tests = result['training']['points'][-1], result['tests']
+    assert last['metrics'] == tests['pyramid']['metrics'] == tests['again']['metrics']
+    for test in tests.values():
+        assert test['test_images'] == 3
+        assert test['test_mpx'] == pytest.approx(3 * (96 * 128 + 48 * 64) / 1e6)
+    # Tested once only.
+    assert (out_dir / 'runs/chips/seed_1/test_again.log').is_file()
+    assert not (out_dir / 'runs/chips/seed_1/test_pyramid.log').exists()
 
 
 def test_an_interrupted_training_goes_on_and_ends_with_the_same_figures(resumed, folder):
@@ -113,8 +117,9 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_figures(resumed,
         assert result['training'].pop('seconds') > 0
         assert result['training'].pop('cpu_seconds') > 0
         for point in result['training']['points']:
-            del point['seconds'], point['cpu_seconds']
-        del result['tests']['pyramid']['test_seconds']
+            del point['seconds'], point['cpu_seconds'], point['test_seconds']
+        for test in result['tests'].values():
+            del test['test_seconds']
     assert ours['training'] == theirs['training']
     assert ours['tests'] == theirs['tests']
     assert any(point['metrics'] for point in ours['training']['points'])

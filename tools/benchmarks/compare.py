@@ -79,7 +79,8 @@ def report(suite: Suite, out_dir: Path) -> None:
     if not results:
         tell('no run is finished: no tables')
         return
-    command = ' '.join(['python', *map(shlex.quote, sys.argv)])
+    script = Path(__file__).resolve().relative_to(TOOLS.parent).as_posix()
+    command = ' '.join(['python', script, *map(shlex.quote, sys.argv[1:])])
     text = write_tables(suite, results, out_dir, command)
     write_plots(suite, results, out_dir)
     print(text)

@@ -22,7 +22,7 @@ _arguments = (
     *('--train-source', f'{_bccd}/annotations/train.json', f'{_bccd}/images'),
     *('--val-source', f'{_coco}/annotations/instances_val2017.json', f'{_coco}/val2017'),
     *('--val-source', f'{_bccd}/annotations/val.json', f'{_bccd}/images'),
-    *('--categories', 'object', '--seed', '0'),
+    *('--categories', 'single', '--seed', '0'),
 )
 sizes = dict(
     # A step is one image at the single level, the least that single-scale training can have.

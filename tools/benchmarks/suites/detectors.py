@@ -7,6 +7,7 @@ sizes = dict(
     tiny=dict(
         # Half of the other suites' pixels: more runs, and the transformer is slow on a CPU.
         budget_mpx=150.0,
+        curve_points=2,
         proposal_mpx=43.0,
         models=dict(
             faster_rcnn='mmsniper::_base_/models/faster-rcnn_r18_fpn_tiny.py',
@@ -36,4 +37,10 @@ recipes = dict(
     fcos_sniper=dict(title='FCOS, SNIPER', method='sniper', model='fcos', out_of_range='erase'),
     dino_single=dict(title='DINO, single scale', method='single-scale', **_dino),
     dino_sniper=dict(title='DINO, SNIPER', method='sniper', out_of_range='erase', **_dino),
+)
+
+tests = dict(
+    _delete_=True,
+    single=dict(title='single level', levels='single'),
+    pyramid=dict(title='pyramid, valid ranges'),
 )

@@ -3,6 +3,9 @@ _base_ = '_base_/suite.py'
 title = 'Inference'
 question = 'What do the pyramid and its valid ranges bring in testing, and what do they cost?'
 
+# Not its question how it learns: half as many tests on the way.
+sizes = dict(tiny=dict(curve_points=2))
+
 recipes = dict(
     multi_scale=dict(title='multi-scale', method='multi-scale'),
     sniper=dict(title='SNIPER without negatives', method='sniper'),

@@ -3,6 +3,9 @@ _base_ = '_base_/suite.py'
 title = 'Levels'
 question = 'What does it cost to leave out the finest level, or all but the middle one?'
 
+# Not its question how it learns: half as many tests on the way.
+sizes = dict(tiny=dict(curve_points=2))
+
 recipes = dict(
     three=dict(title='SNIPER, 3 levels', method='sniper'),
     two=dict(title='SNIPER, 2 levels (without the finest)', method='sniper', levels=(1, 2)),
