@@ -1,7 +1,12 @@
 """Folders of comparisons, and what becomes of runs that others do or that fail."""
 
+import dataclasses
+import json
+import os
+from pathlib import Path
+
 import pytest
-from command_line import TOOLS
+from command_line import ROOT, TOOLS
 from small_suite import write_suite
 
 from mmsniper.benchmarks.claims import claim
@@ -9,6 +14,10 @@ from mmsniper.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.benchmarks.run import Run
 from mmsniper.benchmarks.suite import read_suite
 from mmsniper.errors import InputError
+
+
+DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
+DRAWN = ('cells', 'scenes', 'shapes')
 
 
 def load(tmp_path, **options):
@@ -21,6 +30,22 @@ def make_run(suite, tmp_path, seed, outcome):
     made = Run(suite, 'chips', seed, tmp_path / f'runs/{seed}', tmp_path, TOOLS)
     made.execute = outcome
     return made
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f'no images at {DATA}: set MMSNIPER_DATA')
+@pytest.mark.parametrize('name', DRAWN)
+def test_data_sets_can_be_drawn(name, tmp_path):
+    folder = TOOLS / 'benchmarks'
+    suite = read_suite(folder / 'suites/scales.py', 'tiny', folder / 'data_sets', data=name)
+    few = (*suite.data.arguments, '--train', '2', '--val', '1')
+    suite = dataclasses.replace(suite, data=dataclasses.replace(suite.data, arguments=few))
+    prepare_data(suite, tmp_path / 'drawn', TOOLS, DATA)
+    for split, images in ((suite.data.train, 2), (suite.data.val, 1)):
+        content = json.loads((tmp_path / 'drawn' / split['ann_file']).read_text())
+        assert len(content['images']) == images
+        assert {category['name'] for category in content['categories']} == set(suite.data.classes)
+        used = {annotation['category_id'] for annotation in content['annotations']}
+        assert used <= {category['id'] for category in content['categories']} and used
 
 
 def test_a_folder_is_for_one_suite_and_gone_on_with_only_if_asked(tmp_path):

@@ -28,7 +28,7 @@ def load(name, size='tiny', data='shapes'):
 
 def test_all_suites_are_there():
     assert SUITES == ['detectors', 'inference', 'levels', 'negatives', 'proposals', 'scales']
-    assert DATA == ['bccd', 'scenes', 'shapes']
+    assert DATA == ['bccd', 'cells', 'scenes', 'shapes']
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])

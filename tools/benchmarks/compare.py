@@ -88,7 +88,8 @@ def report(suite: Suite, out_dir: Path) -> None:
 
 
 def tell(line: str) -> None:
-    print(time.strftime('%H:%M:%S'), line, flush=True)
+    # One string: what threads print in parts gets mixed up.
+    print(f'{time.strftime("%H:%M:%S")} {line}\n', end='', flush=True)
 
 
 def parse_args() -> argparse.Namespace:

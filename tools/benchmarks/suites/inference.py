@@ -3,8 +3,8 @@ _base_ = '_base_/suite.py'
 title = 'Inference'
 question = 'What do the pyramid and its valid ranges bring in testing, and what do they cost?'
 
-# Not its question how it learns: half as many tests on the way.
-sizes = dict(tiny=dict(curve_points=2))
+# Fewer pixels and tests than in the suite of scales, whose curves show what more would bring.
+sizes = dict(tiny=dict(budget_mpx=150.0, proposal_mpx=43.0, curve_points=2))
 
 recipes = dict(
     multi_scale=dict(title='multi-scale', method='multi-scale'),

@@ -3,8 +3,8 @@ _base_ = '_base_/suite.py'
 title = 'Levels'
 question = 'What does it cost to leave out the finest level, or all but the middle one?'
 
-# Not its question how it learns: half as many tests on the way.
-sizes = dict(tiny=dict(curve_points=2))
+# Fewer pixels and tests than in the suite of scales, whose curves show what more would bring.
+sizes = dict(tiny=dict(budget_mpx=150.0, proposal_mpx=43.0, curve_points=2))
 
 recipes = dict(
     three=dict(title='SNIPER, 3 levels', method='sniper'),

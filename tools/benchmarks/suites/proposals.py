@@ -9,8 +9,8 @@ by_size = ('AR_s@1000', 'AR_m@1000', 'AR_l@1000')
 # At most 300 proposals of an image are kept, so AR@1000 is AR@300.
 merging = dict(nms=dict(type='nms', iou_threshold=0.7), max_per_image=300)
 
-# Not its question how it learns: half as many tests on the way.
-sizes = dict(tiny=dict(curve_points=2))
+# Fewer pixels and tests than in the suite of scales, whose curves show what more would bring.
+sizes = dict(tiny=dict(budget_mpx=100.0, proposal_mpx=29.0, curve_points=2))
 
 recipes = dict(
     multi_scale=dict(title='RPN, multi-scale', method='multi-scale', model='rpn'),
