@@ -15,7 +15,6 @@ from mmsniper.benchmarks.run import Run
 from mmsniper.benchmarks.suite import read_suite
 from mmsniper.errors import InputError
 
-
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
 DRAWN = ('cells', 'scenes', 'shapes')
 
