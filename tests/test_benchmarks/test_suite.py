@@ -27,7 +27,15 @@ def load(name, size='tiny', data='shapes'):
 
 
 def test_all_suites_are_there():
-    assert SUITES == ['detectors', 'inference', 'levels', 'negatives', 'proposals', 'scales']
+    assert SUITES == [
+        'detectors',
+        'inference',
+        'levels',
+        'negatives',
+        'norms',
+        'proposals',
+        'scales',
+    ]
     assert DATA == ['bccd', 'cells', 'scenes', 'shapes']
 
 
@@ -91,7 +99,7 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
             assert classes <= {3, 1} and (classes == {1}) == (recipe.model == 'rpn')
             if size == 'tiny':
                 assert_learns(model)
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 def assert_learns(model):
