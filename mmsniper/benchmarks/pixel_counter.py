@@ -29,9 +29,10 @@ class PixelCounterHook(Hook):
         out_file (str): The JSON file that is written after each training epoch, each validation and
             each test. Of a training it has ``trained_mpx``, ``padded_mpx``, ``seconds`` and
             ``cpu_seconds`` (in training steps and data loading only, the second of the main
-            process), ``iterations``, ``initial_weights`` (a digest, to see that recipes begin with
-            the same) and ``points``, one for each validation; of a test ``test_mpx``,
-            ``test_seconds``, ``test_images`` and ``metrics``, which a point has as well.
+            process), ``round_seconds`` (``seconds`` of each epoch), ``iterations``,
+            ``initial_weights`` (a digest, to see that recipes begin with the same) and ``points``,
+            one for each validation; of a test ``test_mpx``, ``test_seconds``, ``test_images`` and
+            ``metrics``, which a point has as well.
     """
 
     # Before the hooks that look at images between epochs, whose time is no training time.
@@ -51,7 +52,7 @@ class PixelCounterHook(Hook):
             self.record['points'] = self._points_until(runner.epoch)
         else:
             self.record = dict(
-                trained_pixels=0, padded_pixels=0, seconds=0.0, cpu_seconds=0.0, points=[]
+                trained_pixels=0, padded_pixels=0, cpu_seconds=0.0, round_seconds=[], points=[]
             )
             self.record['initial_weights'] = digest(runner.model)
         self._catch_up(runner)
@@ -86,7 +87,10 @@ class PixelCounterHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop the clock, and put the record where the checkpoint takes it from."""
-        self.record['seconds'] += time.perf_counter() - self._start
+        self.record['round_seconds'] = [
+            *self.record['round_seconds'],
+            time.perf_counter() - self._start,
+        ]
         self.record['cpu_seconds'] += time.process_time() - self._cpu_start
         self.record['iterations'] = runner.iter
         self._keep(runner)
@@ -139,7 +143,7 @@ class PixelCounterHook(Hook):
         return dict(
             trained_mpx=self.record['trained_pixels'] / 1e6,
             padded_mpx=self.record['padded_pixels'] / 1e6,
-            seconds=self.record['seconds'],
+            seconds=sum(self.record['round_seconds']),
             cpu_seconds=self.record['cpu_seconds'],
             iterations=self.record['iterations'],
         )
@@ -150,6 +154,7 @@ class PixelCounterHook(Hook):
             self.out_file,
             dict(
                 **self._costs(),
+                round_seconds=self.record['round_seconds'],
                 initial_weights=self.record['initial_weights'],
                 points=self.record['points'],
             ),

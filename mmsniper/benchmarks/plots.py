@@ -35,7 +35,10 @@ def write_plots(suite: Suite, results: Sequence[dict[str, Any]], out_dir: Path) 
 
 
 def draw_curves(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> None:
-    """The headline figure against trained pixels, on the test that is repeated in training."""
+    """The headline figure against what was spent, on the test that is repeated in training."""
+    spent, words = (
+        ('trained_mpx', 'trained Mpx') if suite.wall_time is None else ('seconds', 'training s')
+    )
     for index, recipe in enumerate(_present(suite, results)):
         runs = [run for run in results if run['recipe'] == recipe]
         epochs = sorted({p['epoch'] for run in runs for p in run['training']['points']})
@@ -44,9 +47,9 @@ def draw_curves(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> 
             for epoch in epochs
         ]
         values = [spread([figure(p['metrics'], suite.headline) for p in at]) for at in points]
-        pixels = [float(np.mean([p['trained_mpx'] for p in at])) for at in points]
-        _line(axes, index, suite.recipes[recipe].title, pixels, values)
-    axes.set_xlabel('trained Mpx')
+        places = [float(np.mean([p[spent] for p in at])) for at in points]
+        _line(axes, index, suite.recipes[recipe].title, places, values)
+    axes.set_xlabel(words)
     axes.set_ylabel(f'{word(suite.headline)} in percent')
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
@@ -140,7 +143,7 @@ def _picture(
     seeds = ' to '.join(map(str, sorted({min(counts), max(counts)})))
     # Above the axes alone: over the whole figure it would run into the legend.
     axes.set_title(
-        f'{suite.title}: {suite.data.title}, {suite.budget.mpx:.3g} trained Mpx\n'
+        f'{suite.title}: {suite.data.title}, {suite.extent}\n'
         f'mean and sample standard deviation, number of seeds: {seeds}'
         + (f'\ntested: {suite.tests[suite.curve_test].title}' if one_test else ''),
         fontsize=10,

@@ -20,7 +20,7 @@ from mmsniper.utils.whole_file import write_whole
 
 from .budget import TOLERANCE, Budget
 from .provenance import provenance
-from .run_config import proposal_config, test_config, train_config
+from .run_config import proposal_config, test_config, train_config, without_validation
 from .suite import Suite
 
 RESULT = 'result.json'
@@ -106,6 +106,16 @@ class Run:
         )
         write_json(self.folder / RESULT, result)
         return result
+
+    def round_seconds(self) -> list[float]:
+        """Train without tests, and see how long each round takes."""
+        record = self.folder / 'training.json'
+        recipe = self.suite.recipes[self.recipe]
+        config = train_config(self.suite, recipe, self.seed, self.data_root, record)
+        without_validation(config)
+        path = self._write_config('train', config)
+        self._call('train', 'train.py', path, '--work-dir', self.folder / 'train')
+        return json.loads(record.read_text())['round_seconds']
 
     def stop(self) -> None:
         """End the process of the step that is being done."""

@@ -117,13 +117,18 @@ def proposal_config(
     # extract_proposals.py looks at images as val_dataloader does, so it stays while the loop goes.
     way = TestWay('the levels of the recipe', levels=recipe.levels or 'all')
     _set_test(config, suite, way, data_root)
-    config.train_cfg.val_interval = budget.rounds + 1
-    config.train_cfg.val_begin = budget.rounds + 1
+    without_validation(config)
     config.val_evaluator.metric = 'proposal'
     config.test_evaluator = copy.deepcopy(config.val_evaluator)
     merging = dict(nms=dict(type='nms', iou_threshold=0.7), max_per_image=300)
     config.custom_hooks[0] = dict(type='ChipMergeHook', **merging)
     return config
+
+
+def without_validation(config: Config) -> None:
+    """Leave out all validations of a training, in place; how they would be done stays known."""
+    never = config.train_cfg.max_epochs + 1
+    config.train_cfg.update(val_interval=never, val_begin=never)
 
 
 def _plain_config(suite: Suite, model: str, budget: Budget, seed: int, record: Path) -> Config:

@@ -10,7 +10,7 @@ A suite is a Python config. These are its keys:
   ``warmup_steps``, ``num_workers``, ``threads``.
 - ``metric``: of ``CocoMetric``, ``'bbox'`` or ``'proposal'``; ``headline``: the figure of it that
   curves show; ``by_size``: those of small, medium and large objects; ``merging``: arguments of
-  ``ChipMergeHook``.
+  ``ChipMergeHook``; ``wall_time``: seconds of training for each recipe instead of equal pixels.
 - ``recipes``: a :class:`Recipe` for each name; ``tests``: a :class:`TestWay` for each name;
   ``curve_test``: the test that is repeated during training.
 
@@ -157,6 +157,14 @@ class Suite:
     columns: tuple[str, ...] = ()
     merging: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    wall_time: float | None = None
+
+    @property
+    def extent(self) -> str:
+        """How long the recipes are trained, in words."""
+        if self.wall_time is None:
+            return f'{self.budget.mpx:.3g} trained Mpx'
+        return f'{self.wall_time:g} s of training'
 
     def figures(self) -> dict[str, Any]:
         """What must stay the same for runs to be comparable."""

@@ -195,13 +195,16 @@ def markdown(
 ) -> str:
     """The tables for people, with what they come from."""
     budget = suite.budget
+    # In equal time recipes do different numbers of steps.
+    steps = '' if suite.wall_time else f'{budget.steps} '
+    extent = f'{suite.extent} in {steps}steps of'
     lines = [
         f'# {suite.title}',
         '',
         suite.question,
         '',
-        f'{suite.data.title}, size {suite.size}; {budget.mpx:g} trained Mpx in {budget.steps} '
-        f'steps of {budget.step_mpx:g}. In percent; mean ± sample standard deviation of n seeds.',
+        f'{suite.data.title}, size {suite.size}; {extent} '
+        f'{budget.step_mpx:g} Mpx. In percent; mean ± sample standard deviation of n seeds.',
     ]
     for test, way in suite.tests.items():
         entries = [entry for entry in summary if entry['test'] == test]

@@ -13,6 +13,7 @@ from mmsniper.benchmarks.claims import claim
 from mmsniper.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.benchmarks.run import Run
 from mmsniper.benchmarks.suite import read_suite
+from mmsniper.benchmarks.wall_time import equal_time
 from mmsniper.errors import InputError
 
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
@@ -99,3 +100,25 @@ def test_data_that_is_not_there_is_named(tmp_path):
     suite = read_suite(TOOLS / 'benchmarks/suites/scales.py', 'tiny', folder, data='bccd')
     with pytest.raises(InputError, match='BCCD with --data-root'):
         prepare_data(suite, tmp_path, TOOLS, tmp_path)
+
+
+def test_in_equal_time_a_slower_recipe_does_fewer_steps(tmp_path):
+    suite = dataclasses.replace(load(tmp_path), wall_time=60.0)
+    found = {}
+    for recipe, speed in (('single', 0.5), ('chips', 0.75)):
+        run = Run(suite, recipe, 0, tmp_path / f'runs/{recipe}/seed_0', tmp_path, TOOLS)
+        run.folder.parent.mkdir(parents=True)
+        (run.folder.parent / 'speed.json').write_text(json.dumps(dict(seconds_per_step=speed)))
+        found[recipe] = equal_time(run)
+        assert found[recipe].budget.steps * speed == pytest.approx(60)
+        assert found[recipe].extent == '60 s of training'
+    assert found['single'].budget.steps == 120
+    with pytest.raises(InputError, match='--wall-time 1 is too short: chips takes 0.75 s'):
+        equal_time(dataclasses.replace(run, suite=dataclasses.replace(suite, wall_time=1.0)))
+
+
+def test_only_one_process_measures_the_speed(tmp_path):
+    suite = dataclasses.replace(load(tmp_path), wall_time=60.0)
+    run = Run(suite, 'chips', 0, tmp_path / 'runs/chips/seed_0', tmp_path, TOOLS)
+    with claim(run.folder.parent), pytest.raises(InputError, match='measures the speed of chips'):
+        equal_time(run)

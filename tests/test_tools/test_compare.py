@@ -116,6 +116,7 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_figures(resumed,
     for result in (ours, theirs):
         assert result['training'].pop('seconds') > 0
         assert result['training'].pop('cpu_seconds') > 0
+        assert len(result['training'].pop('round_seconds')) == 4
         for point in result['training']['points']:
             del point['seconds'], point['cpu_seconds'], point['test_seconds']
         for test in result['tests'].values():
@@ -168,6 +169,19 @@ def test_plots_are_pictures_with_the_colours_of_both_recipes(resumed):
         assert picture.shape[0] > 400 and picture.shape[1] > 800
         for blue_green_red in ((0xB2, 0x72, 0x00), (0x00, 0x9F, 0xE6)):
             assert (picture == blue_green_red).all(2).sum() > 20
+
+
+def test_equal_time_instead_of_equal_pixels(folder):
+    options = ('--wall-time', '3', '--seeds', '1', '--out-dir', 'timed')
+    done = compare(folder, *options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert '; 3 s of training in steps of 0.02 Mpx' in done.stdout
+    for recipe in ('single', 'chips'):
+        speed = json.loads((folder / f'timed/runs/{recipe}/speed.json').read_text())
+        steps = round(3 / speed['seconds_per_step'] / 4) * 4
+        assert read(folder / 'timed', recipe, 0)['training']['iterations'] == steps
+    again = compare(folder, *options, '--resume')
+    assert again.returncode == 0 and again.stdout.count('kept: ') == 2
 
 
 def test_bad_input_is_one_line(resumed, folder):

@@ -1,8 +1,9 @@
-"""Train and test the recipes of a suite for the same number of trained pixels, and compare them.
+"""Train and test the recipes of a suite at equal cost, and compare them.
 
 python tools/benchmarks/compare.py scales --jobs 2
 
-Every recipe is trained with every seed and tested in the same ways. Each such run is done in
+Every recipe is trained with every seed and tested in the same ways, for the same number of pixels
+or, with --wall-time, as many steps as it does in the same time. Each such run is done in
 processes of its own. What is finished is kept: called again with --resume after an interruption, it
 goes on where it was. Several machines may share the --out-dir of a common file system, each called
 with --resume: a run is done by one of them. Tables (results.md, summary.csv, values.csv,
@@ -12,6 +13,7 @@ results.json) and plots are written from all finished runs.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shlex
 import signal
@@ -22,9 +24,10 @@ from pathlib import Path
 from mmsniper.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.benchmarks.run import Run
 from mmsniper.benchmarks.suite import Suite, read_suite
+from mmsniper.benchmarks.wall_time import equal_time
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import positive_float, positive_int
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parent
@@ -36,6 +39,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that trainings are ended too
     path = Path(args.suite) if args.suite.endswith('.py') else HERE / f'suites/{args.suite}.py'
     suite = read_suite(path, args.size, HERE / 'data_sets', args.data, args.budget)
+    if args.wall_time:
+        suite = dataclasses.replace(suite, wall_time=args.wall_time)
     chosen = args.only or list(suite.recipes)
     if unknown := sorted(set(chosen) - set(suite.recipes)):
         raise InputError(
@@ -52,6 +57,10 @@ def main() -> None:
         for seed in range(args.seeds or suite.seeds)
         for recipe in chosen
     ]
+    if suite.wall_time:
+        suites = {run.recipe: equal_time(run) for run in runs[: len(chosen)]}
+        for run in runs:
+            run.suite = suites[run.recipe]
     elsewhere, failures = run_all(runs, args.jobs, tell)
     report(suite, out_dir)
     if elsewhere:
@@ -109,8 +118,18 @@ def parse_args() -> argparse.Namespace:
         default=Path(os.getenv('MMSNIPER_DATA', 'data')),
         help='where bccd and coco_sample are (default: $MMSNIPER_DATA or data)',
     )
-    parser.add_argument(
-        '--budget', type=float, metavar='MPX', help="10**6 trained pixels (default: the suite's)"
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument(
+        '--budget',
+        type=positive_float,
+        metavar='MPX',
+        help="10**6 trained pixels (default: the suite's)",
+    )
+    extent.add_argument(
+        '--wall-time',
+        type=positive_float,
+        metavar='SECONDS',
+        help='train all recipes equally long instead, by their speed on this machine',
     )
     parser.add_argument(
         '--out-dir', type=Path, metavar='DIR', help=f'default: {WORK}/SUITE_DATA_SIZE'
