@@ -19,9 +19,13 @@ sizes = dict(
 
 recipes = dict(
     single_scale=dict(title='single scale, batch norm', method='single-scale'),
+    multi_scale=dict(title='multi-scale, batch norm', method='multi-scale'),
     sniper=dict(title='SNIPER, batch norm', method='sniper'),
     single_scale_group=dict(
         title='single scale, group norm', method='single-scale', model='group_norm'
+    ),
+    multi_scale_group=dict(
+        title='multi-scale, group norm', method='multi-scale', model='group_norm'
     ),
     sniper_group=dict(title='SNIPER, group norm', method='sniper', model='group_norm'),
 )
