@@ -36,7 +36,7 @@ recipes = dict(
     ),
     faster_rcnn_sniper=dict(title='Faster R-CNN, SNIPER', method='sniper', model='faster_rcnn'),
     fcos_single=dict(title='FCOS, single scale', method='single-scale', model='fcos'),
-    # These two have no assigner that could ignore objects, so their pixels are erased.
+    # FCOS and DINO have no assigner that could ignore objects, so their pixels are erased.
     fcos_sniper=dict(title='FCOS, SNIPER', method='sniper', model='fcos', out_of_range='erase'),
     # Simpler than erasing, but teaches that objects of the wrong size are none.
     fcos_background=dict(
