@@ -31,13 +31,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmsniper.datasets.transforms.scale_normalize import MODES
 from mmsniper.errors import InputError
 
 from .budget import Budget
 
 METHODS = ('single-scale', 'multi-scale', 'snip', 'sniper')
 NEGATIVES = ('none', 'rpn', 'online')
-OUT_OF_RANGE = ('ignore', 'erase', 'drop')
 RANGES = ('valid', 'open')
 
 
@@ -69,7 +69,7 @@ class Recipe:
         for key, allowed in (
             ('method', METHODS),
             ('negatives', NEGATIVES),
-            ('out_of_range', OUT_OF_RANGE),
+            ('out_of_range', MODES),
         ):
             if getattr(self, key) not in allowed:
                 raise InputError(

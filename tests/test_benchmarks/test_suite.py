@@ -33,6 +33,7 @@ def test_all_suites_are_there():
         'levels',
         'negatives',
         'norms',
+        'out_of_range',
         'proposals',
         'scales',
     ]

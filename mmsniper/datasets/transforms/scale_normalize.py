@@ -15,7 +15,7 @@ from mmsniper.errors import InputError
 
 from .instances import select_instances
 
-MODES = ('ignore', 'drop', 'erase')
+MODES = ('ignore', 'drop', 'erase', 'keep')
 
 
 @TRANSFORMS.register_module()
@@ -35,6 +35,7 @@ class ScaleNormalize(BaseTransform):
     - ``'erase'``: every ignored object's pixels, crowds and cut objects included, are filled with
       the mean, and it is removed. Pixels of valid boxes are spared. For heads that cannot ignore.
     - ``'drop'``: out-of-range objects are removed and their pixels stay: background.
+    - ``'keep'``: no object is out of range, the range is open. To compare with.
 
     Args:
         levels (Sequence, optional): Pyramid levels, fine to coarse, needed without a chip only.
@@ -111,6 +112,8 @@ class ScaleNormalize(BaseTransform):
                 'a transform between ChipSample and ScaleNormalize removed or added instances; '
                 'move it behind ScaleNormalize'
             )
+        if self.mode == 'keep':
+            results['valid_range'] = (-1.0, -1.0)
         valid = in_valid_range(sizes, results['valid_range'])
         if self.mode == 'drop':
             select_instances(results, valid)

@@ -4,7 +4,7 @@ from mmdet.datasets.transforms import Resize
 from mmdet.structures.bbox import HorizontalBoxes
 
 from mmsniper import InputError
-from mmsniper.datasets import ChipSample, ScaleNormalize
+from mmsniper.datasets import ChipSample, PackChipInputs, ScaleNormalize
 from mmsniper.datasets.transforms.scale_normalize import _covered, fill
 
 BOXES = [[10, 10, 20, 20], [40, 10, 60, 30], [100, 10, 180, 90]]  # sizes 10, 20 and 80
@@ -58,6 +58,18 @@ def test_drop_removes_what_is_out_of_range_and_keeps_its_pixels():
     assert results['gt_bboxes_labels'].tolist() == [0, 1]
     assert not results['gt_ignore_flags'].any()
     assert (results['img'] == before['img']).all()
+
+
+def test_keep_lets_all_objects_count_but_crowds():
+    before = results_of(**chip_of())
+    before['gt_ignore_flags'][2] = True
+    results = ScaleNormalize(mode='keep')(ChipSample()(dict(before)))
+    assert results['gt_bboxes_labels'].tolist() == [0, 1, 2]
+    assert results['gt_ignore_flags'].tolist() == [False, False, True]
+    assert (results['img'] == before['img']).all()
+    # Assigners that go by the range leave nothing out.
+    packed = PackChipInputs()(results)['data_samples']
+    assert packed.gt_instances.input_valid_range == (-1, -1)
 
 
 def test_erase_fills_what_is_ignored_and_spares_valid_boxes():
@@ -141,7 +153,9 @@ def test_a_whole_image_comes_out_as_from_resize():
 
 
 def test_bad_settings():
-    with pytest.raises(InputError, match="mode must be one of ignore, drop, erase, but is 'skip'"):
+    with pytest.raises(
+        InputError, match="mode must be one of ignore, drop, erase, keep, but is 'skip'"
+    ):
         ScaleNormalize(mode='skip')
     with pytest.raises(InputError, match='both levels and valid_ranges'):
         ScaleNormalize(valid_ranges=[(-1, -1)])
