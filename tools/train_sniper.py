@@ -26,6 +26,7 @@ from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.stage_configs import detector_stage, load_config, rpn_stage
+from mmsniper.utils.whole_file import write_whole
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -55,16 +56,13 @@ def main() -> None:
 
 def write_config(config: Config, path: Path) -> Path:
     """Write the config of a stage, or make sure that the stage was begun with the same one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'new_{path.name}')
-    config.dump(temporary)
-    if path.is_file() and path.read_text() != temporary.read_text():
-        temporary.unlink()
+    text = config.pretty_text
+    if path.is_file() and path.read_text() != text:
         raise InputError(
             f'{path.with_suffix("")} was begun with another config, {path}: delete both to begin '
             'anew, or choose another --work-dir'
         )
-    os.replace(temporary, path)
+    write_whole(path, text.encode())
     return path
 
 
