@@ -68,3 +68,20 @@ PIPELINE = [
 ]
 
 LEVELS = dict(levels=[1.0, 0.5], valid_ranges=[(-1, 40), (30, -1)], chip_size=64, stride=16)
+
+
+def scattered_boxes(num_images, objects, smallest):
+    """Sizes of images, 96 to 200 pixels, and for each as many boxes with sides up to 90 pixels."""
+    rng = np.random.default_rng(0)
+    sizes, boxes = rng.integers(96, 200, (num_images, 2)).tolist(), []
+    for height, width in sizes:
+        farthest = [width - 2 * smallest, height - 2 * smallest]
+        corners = rng.integers(0, farthest, (objects, 2)).tolist()
+        sides = rng.integers(smallest, 90, (objects, 2)).tolist()
+        boxes.append(
+            [
+                (x, y, min(w, width - x), min(h, height - y))
+                for (x, y), (w, h) in zip(corners, sides)
+            ]
+        )
+    return sizes, boxes

@@ -4,7 +4,7 @@ import json
 
 import cv2
 import numpy as np
-from coco_files import write_coco
+from coco_files import scattered_boxes, write_coco
 from mmengine.config import Config
 
 from mmsniper import config_path
@@ -86,17 +86,7 @@ def mask_detector(name, folder, num_images=5):
         folder: Where to write the images and the annotations, and the folder ``work``.
         num_images: How many images, of 96 to 200 pixels.
     """
-    rng = np.random.default_rng(0)
-    sizes, boxes = rng.integers(96, 200, (num_images, 2)).tolist(), []
-    for height, width in sizes:
-        corners = rng.integers(0, [width - 24, height - 24], (7, 2)).tolist()
-        sides = rng.integers(12, 90, (7, 2)).tolist()
-        boxes.append(
-            [
-                (x, y, min(w, width - x), min(h, height - y))
-                for (x, y), (w, h) in zip(corners, sides)
-            ]
-        )
+    sizes, boxes = scattered_boxes(num_images, objects=7, smallest=12)
     data = write_polygons(folder, sizes, boxes)
     config = Config.fromfile(config_path(f'sniper/{name}_r50_fpn_sniper-7e_coco.py'))
     config.merge_from_dict(dict(model=MODELS[name]))

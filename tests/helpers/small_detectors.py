@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import mmdet
-import numpy as np
-from coco_files import write_coco
+from coco_files import scattered_boxes, write_coco
 from mmengine.config import Config
 
 from mmsniper import config_path
@@ -121,16 +120,6 @@ def small_detector(name: str, folder, num_images: int = 4) -> Config:
 
 def draw(folder, num_images: int) -> dict:
     """Images with objects of 10 to 90 pixels, so that every level has some out of its range."""
-    rng = np.random.default_rng(0)
-    sizes, boxes = rng.integers(96, 200, (num_images, 2)).tolist(), []
-    for height, width in sizes:
-        corners = rng.integers(0, [width - 20, height - 20], (6, 2)).tolist()
-        sides = rng.integers(10, 90, (6, 2)).tolist()
-        boxes.append(
-            [
-                (x, y, min(w, width - x), min(h, height - y))
-                for (x, y), (w, h) in zip(corners, sides)
-            ]
-        )
+    sizes, boxes = scattered_boxes(num_images, objects=6, smallest=10)
     data = write_coco(folder, sizes, boxes)
     return {key: data[key] for key in ('data_root', 'ann_file', 'data_prefix', 'metainfo')}
