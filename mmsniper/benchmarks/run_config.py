@@ -233,11 +233,20 @@ def training_pyramid(suite: Suite, recipe: Recipe) -> tuple[list, list]:
     data = suite.data
     if recipe.method == 'single-scale':
         return [data.single_level], [(-1, -1)]
+    if recipe.factors:
+        levels = [_times(data.single_level, factor) for factor in recipe.factors]
+        return levels, [(-1, -1)] * len(levels)
     chosen = list(recipe.levels or range(len(data.levels)))
     levels, ranges = sub_pyramid(data.levels, data.train_ranges, chosen)
     if recipe.method == 'multi-scale':
         ranges = [(-1, -1)] * len(levels)
     return levels, ranges
+
+
+def _times(level: Any, factor: float) -> Any:
+    if isinstance(level, (tuple, list)):
+        return tuple(bound if bound < 0 else max(1, round(bound * factor)) for bound in level)
+    return level * factor
 
 
 def testing_pyramid(suite: Suite, way: TestWay) -> tuple[list, list]:

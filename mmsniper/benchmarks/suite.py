@@ -49,6 +49,8 @@ class Recipe:
         title (str): Its name in tables and plots.
         method (str): 'single-scale' and 'multi-scale' train on whole images with all objects, the
             second at all levels in turn; 'snip' likewise with valid ranges; 'sniper' on chips.
+        factors (tuple[float], optional): Of 'multi-scale': train at the single level times these,
+            fine to coarse, instead of at the levels of the pyramid.
         model (str): The name of the model in the suite.
         levels (tuple[int], optional): Which levels of the data set's pyramid are trained on.
             Defaults to all. Valid ranges of the first and last one open towards the missing levels.
@@ -60,6 +62,7 @@ class Recipe:
     title: str
     method: str
     model: str = 'detector'
+    factors: tuple[float, ...] | None = None
     levels: tuple[int, ...] | None = None
     negatives: str = 'none'
     out_of_range: str = 'ignore'
@@ -79,6 +82,11 @@ class Recipe:
         if self.negatives != 'none' and self.method != 'sniper':
             raise InputError(
                 f'recipe "{self.title}": negatives are chips, so its method must be sniper'
+            )
+        if self.factors and (self.method != 'multi-scale' or self.levels):
+            raise InputError(
+                f'recipe "{self.title}": factors are scales of whole images, so its method must be '
+                'multi-scale, and levels cannot be given too'
             )
 
 

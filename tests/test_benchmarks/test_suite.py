@@ -1,5 +1,6 @@
 """Suites: those that come with the project, and what is wrong with others."""
 
+import dataclasses
 import json
 
 import pytest
@@ -11,7 +12,12 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from small_suite import write_suite
 
-from mmsniper.benchmarks.run_config import proposal_config, test_config, train_config
+from mmsniper.benchmarks.run_config import (
+    proposal_config,
+    test_config,
+    train_config,
+    training_pyramid,
+)
 from mmsniper.benchmarks.suite import read_suite, sub_pyramid
 from mmsniper.errors import InputError
 
@@ -134,9 +140,22 @@ def test_single_scale_trains_on_whole_images_with_every_box(tmp_path):
     datasets = {key: config.train_dataloader.dataset for key, config in found.items()}
     assert datasets['single_scale'].levels == [1.0] and datasets['single_scale'].test_mode
     assert datasets['multi_scale'].valid_ranges == [(-1, -1)] * 3
+    assert datasets['narrow_scales'].levels == [1.4, 1.0, 0.7]
+    assert datasets['narrow_scales'].valid_ranges == [(-1, -1)] * 3
     assert datasets['snip'].valid_ranges == datasets['sniper'].valid_ranges
     assert datasets['snip'].levels == datasets['multi_scale'].levels == datasets['sniper'].levels
     assert not datasets['sniper'].get('test_mode')
+
+
+def test_factors_are_of_the_single_level(tmp_path):
+    suite = load('scales')
+    data = dataclasses.replace(suite.data, single_level=(800, -1))
+    suite = dataclasses.replace(suite, data=data)
+    assert training_pyramid(suite, suite.recipes['narrow_scales'])[0] == [
+        (1120, -1),
+        (800, -1),
+        (560, -1),
+    ]
 
 
 def test_ranges_open_where_levels_are_left_out():
@@ -152,6 +171,7 @@ def test_ranges_open_where_levels_are_left_out():
     [
         ("recipes['single']['method'] = 'magic'", 'method must be one of single-scale'),
         ("recipes['single']['negatives'] = 'rpn'", 'its method must be sniper'),
+        ("recipes['chips']['factors'] = (1, 2)", 'its method must be multi-scale'),
         ("recipes['single']['colour'] = 1", 'unknown key colour'),
         ("recipes['single']['model'] = 'big'", 'have no big'),
         ("del sizes['tiny']['models']", 'lacks models'),

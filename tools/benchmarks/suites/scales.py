@@ -8,6 +8,8 @@ question = (
 
 recipes = dict(
     single_scale=dict(title='single scale', method='single-scale'),
+    # What users of MMDetection do most often: sizes within a factor of two.
+    narrow_scales=dict(title='multi-scale, narrow', method='multi-scale', factors=(1.4, 1.0, 0.7)),
     multi_scale=dict(title='multi-scale', method='multi-scale'),
     snip=dict(title='SNIP', method='snip'),
     sniper_positive=dict(title='SNIPER without negatives', method='sniper'),
