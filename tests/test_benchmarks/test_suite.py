@@ -140,7 +140,7 @@ def test_single_scale_trains_on_whole_images_with_every_box(tmp_path):
     datasets = {key: config.train_dataloader.dataset for key, config in found.items()}
     assert datasets['single_scale'].levels == [1.0] and datasets['single_scale'].test_mode
     assert datasets['multi_scale'].valid_ranges == [(-1, -1)] * 3
-    assert datasets['narrow_scales'].levels == [1.4, 1.0, 0.7]
+    assert datasets['narrow_scales'].levels == [1.2, 1.0, 0.7]
     assert datasets['narrow_scales'].valid_ranges == [(-1, -1)] * 3
     assert datasets['snip'].valid_ranges == datasets['sniper'].valid_ranges
     assert datasets['snip'].levels == datasets['multi_scale'].levels == datasets['sniper'].levels
@@ -152,10 +152,12 @@ def test_factors_are_of_the_single_level(tmp_path):
     data = dataclasses.replace(suite.data, single_level=(800, -1))
     suite = dataclasses.replace(suite, data=data)
     assert training_pyramid(suite, suite.recipes['narrow_scales'])[0] == [
-        (1120, -1),
+        (960, -1),
         (800, -1),
         (560, -1),
     ]
+    # A step, which has room for one image of the single scale, has room for one of these.
+    assert sum(f * f for f in suite.recipes['narrow_scales'].factors) / 3 <= 1
 
 
 def test_ranges_open_where_levels_are_left_out():
