@@ -171,7 +171,8 @@ class Suite:
     def extent(self) -> str:
         """How long the recipes are trained, in words."""
         if self.wall_time is None:
-            return f'{self.budget.mpx:.3g} trained Mpx'
+            digits = 0 if self.budget.mpx >= 100 else 2
+            return f'{self.budget.mpx:.{digits}f} trained Mpx'
         return f'{self.wall_time:g} s of training'
 
     def figures(self) -> dict[str, Any]:

@@ -188,6 +188,12 @@ def test_a_wrong_suite_is_named(suite, sentence, tmp_path):
         read_suite(path, 'tiny', FOLDER / 'data_sets')
 
 
+@pytest.mark.parametrize('mpx, words', [(2, '2.00 trained Mpx'), (1200, '1200 trained Mpx')])
+def test_the_extent_is_readable(mpx, words, tmp_path):
+    suite = read_suite(write_suite(tmp_path), 'tiny', FOLDER / 'data_sets', budget_mpx=mpx)
+    assert suite.extent == words
+
+
 def test_settings_are_json(tmp_path):
     suite = read_suite(write_suite(tmp_path), 'tiny', FOLDER / 'data_sets')
     assert json.loads(json.dumps(suite.figures()))['data']['chip_size'] == 64
