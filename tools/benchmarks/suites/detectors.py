@@ -4,7 +4,7 @@ title = 'Detectors'
 question = 'Do chips bring the same to detectors of other kinds?'
 
 # Here the convolutional ones learn something within the budget of tiny models. The tiny transformer
-# needs more steps: --data shapes --budget 300 --only dino_single dino_sniper.
+# needs more steps: --data shapes --budget 240 --only dino_single dino_sniper.
 data = 'cells'
 
 sizes = dict(
