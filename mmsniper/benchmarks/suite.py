@@ -49,9 +49,9 @@ class Recipe:
         title (str): Its name in tables and plots.
         method (str): 'single-scale' and 'multi-scale' train on whole images with all objects, the
             second at all levels in turn; 'snip' likewise with valid ranges; 'sniper' on chips.
+        model (str): The name of the model in the suite.
         factors (tuple[float], optional): Of 'multi-scale': train at the single level times these,
             fine to coarse, instead of at the levels of the pyramid.
-        model (str): The name of the model in the suite.
         levels (tuple[int], optional): Which levels of the data set's pyramid are trained on.
             Defaults to all. Valid ranges of the first and last one open towards the missing levels.
         negatives (str): Where negative chips come from: 'none', 'rpn' or 'online'.

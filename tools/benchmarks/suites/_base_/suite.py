@@ -9,7 +9,7 @@ sizes = dict(
             rpn='mmsniper::_base_/models/rpn_r18_fpn_tiny.py',
         ),
         # A run of 300 Mpx trains for two and a half minutes, at 0.5 s per Mpx on one core, and is
-        # tested for one and a half: fifteen runs, two at once, take about half an hour.
+        # tested for one and a half: eighteen runs, two at once, take about forty minutes.
         budget_mpx=300.0,
         # Two epochs out of seven, as in the paper.
         proposal_mpx=86.0,
