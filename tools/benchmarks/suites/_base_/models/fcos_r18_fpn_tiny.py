@@ -14,7 +14,7 @@ model = dict(
         # Sizes that suit the strides as those of the usual FCOS suit its five.
         regress_ranges=((-1, 32), (32, 64), (64, 128), (128, 100000000.0)),
         # As in MMDetection's FCOS. One batch normalisation for all levels of the head, which the
-        # tiny ATSS stands, spoils the boxes here: presumably its running statistics suit none of them.
+        # tiny ATSS stands, spoils the boxes here: its running statistics may suit none of them.
         norm_cfg=dict(type='GN', num_groups=8, requires_grad=True),
         norm_on_bbox=True,
         centerness_on_reg=True,
