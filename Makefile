@@ -6,7 +6,10 @@ REQUIREMENTS ?= requirements.txt
 VENV_ONEDL ?= .venv-onedl
 MMCV_ONEDL ?= onedl-mmcv==2.3.6
 # Those of what stands on MMDetection, not those of the algorithm alone.
-TESTS_ONEDL ?= $(addprefix tests/test_,apis configs datasets e2e engine evaluation models package)
+TESTS_ONEDL ?= $(addprefix tests/test_,apis configs datasets e2e engine evaluation merging models package)
+# One process of tests for each core; TEST_OPTIONS="--random-order" runs them in another order.
+WORKERS ?= -n logical
+TEST_OPTIONS ?=
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 STAMP := $(VENV)/.setup-done
@@ -56,7 +59,7 @@ demo: setup
 	$(PY) tools/demo.py
 
 test: setup
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q $(WORKERS) $(TEST_OPTIONS)
 
 test-slow: setup
 	$(PY) -m pytest -q -m slow

@@ -7,17 +7,19 @@ registers all components into MMDetection's registries. A config therefore needs
 """
 
 from .errors import InputError
+from .moved import follow_moved_modules
 from .utils.install import check_installation
 from .version import __version__
 
 check_installation()  # before all that imports mmdet, so that its sentence is the first to be seen
 
-from . import apis, datasets, engine, evaluation, models, registry  # noqa: E402
+from . import apis, datasets, engine, evaluation, merging, models, registry  # noqa: E402
 from .utils.checkpoint import allow_checkpoint_globals  # noqa: E402
 from .utils.configs import config_path, register_config_scope, zoo_config  # noqa: E402
 
 allow_checkpoint_globals()
 register_config_scope()
+follow_moved_modules()
 
 __all__ = [
     'InputError',
@@ -27,6 +29,7 @@ __all__ = [
     'datasets',
     'engine',
     'evaluation',
+    'merging',
     'models',
     'registry',
     'zoo_config',

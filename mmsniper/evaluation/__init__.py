@@ -1,17 +1,13 @@
-"""Merging the views of an image into one result in front of any MMDetection metric."""
+"""The evaluator that stands in front of any MMDetection metric and merges the views of an image."""
 
-from .geometry import in_valid_range, touches_tile_border, view_to_image
-from .masks import RLEMasks, masks_in_image
-from .merging import check_nms, merge_instances
+from .. import merging as _merging
 from .merging_evaluator import MergingEvaluator
 
-__all__ = [
-    'MergingEvaluator',
-    'RLEMasks',
-    'check_nms',
-    'in_valid_range',
-    'masks_in_image',
-    'merge_instances',
-    'touches_tile_border',
-    'view_to_image',
-]
+__all__ = ['MergingEvaluator']
+
+
+def __getattr__(name: str):
+    """What was here in mmsniper 0.1 and is in :mod:`mmsniper.merging` now."""
+    if name in _merging.__all__:
+        return getattr(_merging, name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

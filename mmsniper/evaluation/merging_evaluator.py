@@ -16,9 +16,9 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from ..errors import InputError
-from .geometry import in_valid_range, touches_tile_border, view_to_image
-from .masks import masks_in_image
-from .merging import check_nms, merge_instances
+from ..merging.geometry import in_valid_range, touches_tile_border, view_to_image
+from ..merging.instances import check_nms, merge_instances
+from ..merging.masks import masks_in_image
 
 REQUIRED_KEYS = (
     'img_id',

@@ -18,8 +18,8 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from ..evaluation.masks import RLEMasks, to_bitmap
-from ..evaluation.rle import bitmap_to_runs, runs_to_rle
+from ..merging.masks import RLEMasks, to_bitmap
+from ..merging.rle import bitmap_to_runs, runs_to_rle
 
 
 @MODELS.register_module()

@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 
 from mmsniper.datasets.transforms.pack_chip_inputs import INPUT_VALID_RANGE
 from mmsniper.errors import InputError
-from mmsniper.evaluation.geometry import in_valid_range
+from mmsniper.merging.geometry import in_valid_range
 
 from .assigner_wrapper import AssignerWrapper, leave_out
 

@@ -3,7 +3,7 @@
 from mmengine.config import Config
 
 from mmsniper.conversion import convert
-from mmsniper.zoo.scope import zoo_folder
+from mmsniper.experiments.zoo.scope import zoo_folder
 
 
 def test_a_training_loop_with_a_type_says_nothing_else_of_its_kind():

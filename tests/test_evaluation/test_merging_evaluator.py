@@ -13,8 +13,9 @@ from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import MergingEvaluator, RLEMasks
+from mmsniper.evaluation import MergingEvaluator
 from mmsniper.evaluation.merging_evaluator import REQUIRED_KEYS
+from mmsniper.merging import RLEMasks
 
 OPEN = (-1, -1)
 

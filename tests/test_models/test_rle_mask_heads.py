@@ -12,7 +12,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import RLEMasks
+from mmsniper.merging import RLEMasks
 from mmsniper.models import RLECondInstMaskHead, RLEFCNMaskHead
 
 META = dict(img_shape=(90, 150), ori_shape=(123, 201), scale_factor=(150 / 201, 90 / 123))

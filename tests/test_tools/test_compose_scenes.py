@@ -13,8 +13,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from mmsniper.errors import InputError
-from mmsniper.generation.mosaic import Layout, PhotographPool, arrange, compose, resize
-from mmsniper.generation.photographs import read_source
+from mmsniper.experiments.generation.mosaic import Layout, PhotographPool, arrange, compose, resize
+from mmsniper.experiments.generation.photographs import read_source
 
 SCRIPT = TOOLS / 'dataset_converters' / 'compose_scenes.py'
 SMALL = '--width 320 --height 240 --sizes 4 160 --max-photographs 10'.split()

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mmsniper.experiments.zoo.matrix import choose_trials, run_matrix
+from mmsniper.experiments.zoo.report import failures, figures, outcome, page, summary
+from mmsniper.experiments.zoo.scope import config_names, read_zoo
+from mmsniper.experiments.zoo.trial import Result
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 from mmsniper.utils.whole_file import write_whole
-from mmsniper.zoo.matrix import choose_trials, run_matrix
-from mmsniper.zoo.report import failures, figures, outcome, page, summary
-from mmsniper.zoo.scope import config_names, read_zoo
-from mmsniper.zoo.trial import Result
 
 PACKAGES = (
     *('mmdet', 'onedl-mmdetection', 'mmcv', 'onedl-mmcv', 'torch'),

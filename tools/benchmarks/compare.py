@@ -21,11 +21,11 @@ import sys
 import time
 from pathlib import Path
 
-from mmsniper.benchmarks.comparison import open_folder, prepare_data, run_all
-from mmsniper.benchmarks.run import Run
-from mmsniper.benchmarks.suite import Suite, read_suite
-from mmsniper.benchmarks.wall_time import equal_time
 from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
+from mmsniper.experiments.benchmarks.run import Run
+from mmsniper.experiments.benchmarks.suite import Suite, read_suite
+from mmsniper.experiments.benchmarks.wall_time import equal_time
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import positive_float, positive_int
 
@@ -81,8 +81,8 @@ def data_root(suite: Suite, args: argparse.Namespace) -> Path:
 def report(suite: Suite, out_dir: Path) -> None:
     """Write tables and plots of all finished runs."""
     # Only here, since matplotlib takes its time.
-    from mmsniper.benchmarks.plots import write_plots
-    from mmsniper.benchmarks.tables import collect, write_tables
+    from mmsniper.experiments.benchmarks.plots import write_plots
+    from mmsniper.experiments.benchmarks.tables import collect, write_tables
 
     results = collect(suite, out_dir)
     if not results:

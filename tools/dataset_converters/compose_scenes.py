@@ -5,9 +5,9 @@ Every scene is a canvas that holds whole photographs of COCO data sets side by s
 alone, those for validation photographs of the validation sources. Objects that come out too small
 to be seen are marked as crowds, which training and evaluation ignore, and are counted.
 
-The folder is laid out as mmsniper/generation/generated_set.py says. Every scene depends on the
-sources, the options, the seed, its split and its number alone, so the same command gives the same
-bytes, and a larger set begins with the scenes of a smaller one.
+mmsniper/experiments/generation/generated_set.py says how the folder is laid out. Every scene
+depends on the sources, the options, the seed, its split and its number alone, so the same command
+gives the same bytes, and a larger set begins with the scenes of a smaller one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from mmsniper.errors import InputError
-from mmsniper.generation.generated_set import SPLITS, check_counts, make_set, save_split
-from mmsniper.generation.mosaic import Layout, PhotographPool, compose
-from mmsniper.generation.photographs import CATEGORY_CHOICES, fingerprint, read_source
+from mmsniper.experiments.generation.generated_set import SPLITS, check_counts, make_set, save_split
+from mmsniper.experiments.generation.mosaic import Layout, PhotographPool, compose
+from mmsniper.experiments.generation.photographs import CATEGORY_CHOICES, fingerprint, read_source
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 

@@ -1,8 +1,8 @@
 """Draws a seeded COCO data set of simple shapes whose sizes span all valid ranges.
 
-The folder is laid out as mmsniper/generation/generated_set.py says. Every image depends on the
-seed, its split and its number alone, so the same parameters give the same bytes, and a larger set
-begins with the images of a smaller one.
+mmsniper/experiments/generation/generated_set.py says how the folder is laid out. Every image
+depends on the seed, its split and its number alone, so the same parameters give the same bytes, and
+a larger set begins with the images of a smaller one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from mmsniper.errors import InputError
-from mmsniper.generation.generated_set import check_counts, make_set, save_split
+from mmsniper.experiments.generation.generated_set import check_counts, make_set, save_split
 from mmsniper.utils.script import run_script
 
 CLASSES = ('disc', 'ring', 'triangle', 'square', 'cross')

@@ -10,11 +10,11 @@ from command_line import ROOT, TOOLS
 from mmengine.config import Config
 
 from mmsniper.conversion import convert
-from mmsniper.zoo import trial
-from mmsniper.zoo.fake_data import FakeData
-from mmsniper.zoo.scope import describe, zoo_folder
-from mmsniper.zoo.small_run import NUM_ITERATIONS
-from mmsniper.zoo.trial import STEPS, try_config
+from mmsniper.experiments.zoo import trial
+from mmsniper.experiments.zoo.fake_data import FakeData
+from mmsniper.experiments.zoo.scope import describe, zoo_folder
+from mmsniper.experiments.zoo.small_run import NUM_ITERATIONS
+from mmsniper.experiments.zoo.trial import STEPS, try_config
 
 ATSS = 'atss/atss_r50_fpn_1x_coco.py'
 DOZEN = {

@@ -8,17 +8,15 @@ import json
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
 from mmdet.registry import DATASETS
 
-if TYPE_CHECKING:
-    from .fake_data import FakeData
+from .drawn_images import DrawnImages, corners_of
 
 
-def _coco(drawn: FakeData, data: dict, classes: Sequence[str] | None = None) -> None:
+def _coco(drawn: DrawnImages, data: dict, classes: Sequence[str] | None = None) -> None:
     """COCO and the many that write their annotations like it."""
     classes = list(classes or _classes(drawn, data))
     digest = hashlib.sha256(json.dumps(classes).encode()).hexdigest()[:12]
@@ -30,7 +28,7 @@ def _coco(drawn: FakeData, data: dict, classes: Sequence[str] | None = None) -> 
         data['data_prefix']['seg'] = 'segmentation'
 
 
-def _write_coco(drawn: FakeData, path: Path, classes: Sequence[str]) -> None:
+def _write_coco(drawn: DrawnImages, path: Path, classes: Sequence[str]) -> None:
     images, annotations = [], []
     for name, height, width, boxes in drawn.images:
         number = int(name) + 1
@@ -75,7 +73,7 @@ def _write_coco(drawn: FakeData, path: Path, classes: Sequence[str]) -> None:
     path.write_text(json.dumps(content))
 
 
-def _v3det(drawn: FakeData, data: dict) -> None:
+def _v3det(drawn: DrawnImages, data: dict) -> None:
     """COCO with the names of the classes in a file of their own."""
     classes = [f'class {index}' for index in range(13204)]
     names = drawn.once('v3det_classes.txt', lambda p: p.write_text('\n'.join(classes)))
@@ -83,7 +81,7 @@ def _v3det(drawn: FakeData, data: dict) -> None:
     _coco(drawn, data, classes)
 
 
-def _voc(drawn: FakeData, data: dict) -> None:
+def _voc(drawn: DrawnImages, data: dict) -> None:
     """A list of names, and an XML file of each image."""
     # The metric tells 2007 from 2012 by the folder.
     year = 'VOC2012' if '2012' in str(data['ann_file']) else 'VOC2007'
@@ -95,14 +93,14 @@ def _voc(drawn: FakeData, data: dict) -> None:
     data['ann_file'] = _list_of_names(drawn)
 
 
-def _wider_face(drawn: FakeData, data: dict) -> None:
+def _wider_face(drawn: DrawnImages, data: dict) -> None:
     """Likewise; the XML file says in which folder the image is."""
     _write_xml(drawn, 'Annotations', 'images', _classes(drawn, data))
     data['data_prefix'] = dict(img='')
     data['ann_file'] = _list_of_names(drawn)
 
 
-def _crowd_human(drawn: FakeData, data: dict) -> None:
+def _crowd_human(drawn: DrawnImages, data: dict) -> None:
     """A line of JSON per image."""
     lines = []
     for name, _, _, boxes in drawn.images:
@@ -119,7 +117,7 @@ def _crowd_human(drawn: FakeData, data: dict) -> None:
     data['ann_file'] = drawn.once('train.odgt', lambda path: path.write_text('\n'.join(lines))).name
 
 
-def _open_images(drawn: FakeData, data: dict) -> None:
+def _open_images(drawn: DrawnImages, data: dict) -> None:
     """Tables of boxes, classes and image sizes."""
     classes = [(f'/m/{index}', f'class {index}') for index in range(601)]
     tree = dict(
@@ -149,7 +147,7 @@ def _open_images(drawn: FakeData, data: dict) -> None:
     data['data_prefix'] = dict(img='images')
 
 
-def _open_images_challenge(drawn: FakeData, data: dict) -> None:
+def _open_images_challenge(drawn: DrawnImages, data: dict) -> None:
     """A text file of boxes, tables of classes and image sizes, and a matrix."""
     classes = [(f'/m/{index}', f'class {index}', index + 1) for index in range(500)]
     lines = []
@@ -170,12 +168,12 @@ def _open_images_challenge(drawn: FakeData, data: dict) -> None:
     data['data_prefix'] = dict(img='images')
 
 
-def _list_of_names(drawn: FakeData) -> str:
+def _list_of_names(drawn: DrawnImages) -> str:
     names = '\n'.join(name for name, *_ in drawn.images)
     return drawn.once('names.txt', lambda path: path.write_text(names)).name
 
 
-def _write_xml(drawn: FakeData, folder: str, images: str, classes: Sequence[str]) -> None:
+def _write_xml(drawn: DrawnImages, folder: str, images: str, classes: Sequence[str]) -> None:
     """One XML file per image into a folder below the root."""
     for name, height, width, boxes in drawn.images:
         root = ElementTree.Element('annotation')
@@ -194,7 +192,7 @@ def _write_xml(drawn: FakeData, folder: str, images: str, classes: Sequence[str]
         drawn.once(f'{folder}/{name}.xml', ElementTree.ElementTree(root).write)
 
 
-def _sizes_of_images(drawn: FakeData) -> str:
+def _sizes_of_images(drawn: DrawnImages) -> str:
     sizes = [
         dict(filename=f'{name}.jpg', ori_shape=(height, width, 3))
         for name, height, width, _ in drawn.images
@@ -202,25 +200,8 @@ def _sizes_of_images(drawn: FakeData) -> str:
     return drawn.once('sizes.pkl', lambda path: path.write_bytes(pickle.dumps(sizes))).name
 
 
-def _classes(drawn: FakeData, data: dict) -> Sequence[str]:
+def _classes(drawn: DrawnImages, data: dict) -> Sequence[str]:
     return (data.get('metainfo') or DATASETS.get(data['type']).METAINFO)['classes']
-
-
-def corners_of(box: Sequence[int]) -> list[int]:
-    """A polygon with a corner cut off, so that masks differ from boxes."""
-    left, top, right, bottom = box
-    return [
-        left,
-        top,
-        right,
-        top,
-        right,
-        (top + bottom) // 2,
-        (left + right) // 2,
-        bottom,
-        left,
-        bottom,
-    ]
 
 
 def _csv_writer(rows: Sequence[Sequence]) -> Callable[[Path], None]:
@@ -238,7 +219,7 @@ def _write_identity(path: Path) -> None:
 
 # Each writes a file for the config of a dataset, and names it there. Datasets of derived classes
 # have the format of the first base that is here.
-WRITERS: dict[str, Callable[[FakeData, dict], None]] = {
+WRITERS: dict[str, Callable[[DrawnImages, dict], None]] = {
     'CocoDataset': _coco,
     'Objects365V1Dataset': _coco,
     'Objects365V2Dataset': _coco,

@@ -14,7 +14,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import RLEMasks, masks_in_image
+from mmsniper.merging import RLEMasks, masks_in_image
 
 FLIPS = {None: (), 'horizontal': (2,), 'vertical': (1,), 'diagonal': (1, 2)}
 KINDS = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mmdet.structures.bbox import bbox_flip
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import in_valid_range, touches_tile_border, view_to_image
+from mmsniper.merging import in_valid_range, touches_tile_border, view_to_image
 
 DIRECTIONS = ['horizontal', 'vertical', 'diagonal']
 

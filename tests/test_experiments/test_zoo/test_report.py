@@ -6,10 +6,10 @@ from dataclasses import asdict
 import pytest
 
 from mmsniper.errors import InputError
-from mmsniper.zoo.matrix import choose_trials, run_matrix
-from mmsniper.zoo.report import failures, figures, page
-from mmsniper.zoo.scope import ZooConfig
-from mmsniper.zoo.trial import STEPS, Result
+from mmsniper.experiments.zoo.matrix import choose_trials, run_matrix
+from mmsniper.experiments.zoo.report import failures, figures, page
+from mmsniper.experiments.zoo.scope import ZooConfig
+from mmsniper.experiments.zoo.trial import STEPS, Result
 
 GOOD = ZooConfig('atss/a.py', 'anchor', 'ATSS', ('ATSSHead',), 'ResNet')
 WIDER = ZooConfig('atss/b.py', 'anchor', 'ATSS', ('ATSSHead',), 'ResNeXt')

@@ -12,14 +12,14 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from small_suite import write_suite
 
-from mmsniper.benchmarks.run_config import (
+from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks.run_config import (
     proposal_config,
     test_config,
     train_config,
     training_pyramid,
 )
-from mmsniper.benchmarks.suite import read_suite, sub_pyramid
-from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks.suite import read_suite, sub_pyramid
 
 FOLDER = TOOLS / 'benchmarks'
 SUITES = sorted(path.stem for path in (FOLDER / 'suites').glob('*.py'))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from coco_files import write_coco
 
-from mmsniper.benchmarks import EqualPixelBatchSampler
-from mmsniper.benchmarks.budget import Budget, item_pixels
 from mmsniper.datasets import ChipDataset
 from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks import EqualPixelBatchSampler
+from mmsniper.experiments.benchmarks.budget import Budget, item_pixels
 
 SIZES = [(160, 200), (150, 150), (128, 180), (140, 140)]
 BOXES = [

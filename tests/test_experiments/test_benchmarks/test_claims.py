@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from mmsniper.benchmarks.claims import claim
+from mmsniper.experiments.benchmarks.claims import claim
 
 HOLD = 'import sys; print("holding", flush=True); sys.stdin.read()'
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mmengine.structures import InstanceData
 
 from mmsniper.errors import InputError
-from mmsniper.evaluation import check_nms, merge_instances
+from mmsniper.merging import check_nms, merge_instances
 
 NMS = dict(type='nms', iou_threshold=0.5)
 

@@ -6,8 +6,9 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmsniper.datasets.nesting import nested_configs
-from mmsniper.zoo.fake_data import SIZES, FakeData
-from mmsniper.zoo.scope import zoo_folder
+from mmsniper.experiments.zoo.drawn_images import SIZES
+from mmsniper.experiments.zoo.fake_data import FakeData
+from mmsniper.experiments.zoo.scope import zoo_folder
 
 CONFIGS = {
     'CocoDataset': 'retinanet/retinanet_r50_fpn_1x_coco.py',

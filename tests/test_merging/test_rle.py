@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmsniper.evaluation.rle import bitmap_to_runs, flip_runs, rle_to_runs, runs_to_rle
+from mmsniper.merging.rle import bitmap_to_runs, flip_runs, rle_to_runs, runs_to_rle
 
 FLIPS = {'horizontal': 1, 'vertical': 0, 'diagonal': (0, 1)}
 bitmaps = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(lambda s: arrays(bool, s))

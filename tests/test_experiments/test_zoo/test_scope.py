@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmsniper.errors import InputError
-from mmsniper.zoo.scope import config_names, describe, families, read_zoo, zoo_folder
+from mmsniper.experiments.zoo.scope import config_names, describe, families, read_zoo, zoo_folder
 
 KINDS = {
     'retinanet/retinanet_r50_fpn_1x_coco.py': 'anchor',

@@ -10,10 +10,10 @@ from mmengine.config import Config
 from tiny_detectors import CHANNELS, tiny_detector
 
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
-from mmsniper.zoo.ignore_check import check_ignoring
-from mmsniper.zoo.ignore_scene import IgnoreScene
-from mmsniper.zoo.prior_gradients import watch
-from mmsniper.zoo.trial import ignoring_mode
+from mmsniper.experiments.zoo.ignore_check import check_ignoring
+from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
+from mmsniper.experiments.zoo.prior_gradients import watch
+from mmsniper.experiments.zoo.trial import ignoring_mode
 
 NATIVE = [
     'atss/atss_r50_fpn_1x_coco.py',

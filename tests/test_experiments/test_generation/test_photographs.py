@@ -7,7 +7,7 @@ from photograph_sources import write_source
 from pycocotools import mask as mask_util
 
 from mmsniper.errors import InputError
-from mmsniper.generation.photographs import (
+from mmsniper.experiments.generation.photographs import (
     class_name,
     fingerprint,
     read_source,

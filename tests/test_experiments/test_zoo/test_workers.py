@@ -4,7 +4,7 @@ import os
 
 from deadly_work import double_or_die
 
-from mmsniper.zoo.workers import Died, work
+from mmsniper.experiments.zoo.workers import Died, work
 
 
 def test_all_tasks_are_done():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmsniper.generation.free_space import FreeSpace
+from mmsniper.experiments.generation.free_space import FreeSpace
 
 
 @pytest.mark.parametrize('seed', range(8))

@@ -18,7 +18,9 @@ PACKAGE_PREFIX = 'mmsniper::'
 
 RUNTIME = dict(
     default_scope='mmdet',
-    custom_imports=dict(imports=['mmsniper', 'mmsniper.benchmarks'], allow_failed_imports=False),
+    custom_imports=dict(
+        imports=['mmsniper', 'mmsniper.experiments.benchmarks'], allow_failed_imports=False
+    ),
     default_hooks=dict(
         timer=dict(type='IterTimerHook'),
         logger=dict(type='LoggerHook', interval=20),

@@ -115,8 +115,8 @@ _EXPLANATION = f"""\
 - **Dataset builds**: the `ChipDataset` of that config gives its first chip, of drawn images in the
   format of its dataset.
 - **Trains**: {NUM_ITERATIONS} steps of the config's own training loop with finite losses and
-  weights, on a CPU. The model is made smaller before (`mmsniper.zoo.shrink`): fewer layers,
-  proposals and queries, no pretrained weights.
+  weights, on a CPU. The model is made smaller before (`mmsniper.experiments.zoo.shrink`):
+  fewer layers, proposals and queries, no pretrained weights.
 - **Tests**: each image at both levels, merged by `ChipMergeHook`, judged by the config's own
   metric, or by another instead of three: that of Cityscapes needs the pictures of its data set,
   the package of LVIS's fails with NumPy 1.24 and later, and that of OpenImages asks MMDetection's

@@ -7,8 +7,8 @@ from mmdet.models.backbones.trident_resnet import TridentConv
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from mmsniper.zoo.scope import zoo_folder
-from mmsniper.zoo.shrink import NUM_QUERIES, shrink
+from mmsniper.experiments.zoo.scope import zoo_folder
+from mmsniper.experiments.zoo.shrink import NUM_QUERIES, shrink
 
 NAMES = [
     'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',

@@ -1,0 +1,15 @@
+"""One set of detections out of those of several views: where they lie, and which of them stay."""
+
+from .geometry import in_valid_range, touches_tile_border, view_to_image
+from .instances import check_nms, merge_instances
+from .masks import RLEMasks, masks_in_image
+
+__all__ = [
+    'RLEMasks',
+    'check_nms',
+    'in_valid_range',
+    'masks_in_image',
+    'merge_instances',
+    'touches_tile_border',
+    'view_to_image',
+]
