@@ -11,12 +11,21 @@ import numpy as np
 import pytest
 import torch
 from mmdet.utils import register_all_modules
+from mmengine.config import config as mmengine_config
+from torch.utils.data import _utils as data_loader_utils
 
 # The same examples in every run, however long they take.
 hypothesis.settings.register_profile(
     'repeatable', derandomize=True, deadline=None, database=None, print_blob=False
 )
 hypothesis.settings.load_profile('repeatable')
+
+# Workers of a data loader that the garbage collector finds are told nothing, and it waits five
+# seconds for each before it ends them: most of the time of a training of a few steps.
+data_loader_utils.MP_STATUS_CHECK_INTERVAL = 0.5
+
+# Each run writes its config down: seconds for line breaks that no test reads.
+mmengine_config.FormatCode = lambda text, **style: (text, True)
 
 
 @pytest.fixture(autouse=True, scope='session')

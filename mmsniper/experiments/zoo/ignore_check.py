@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from mmdet.registry import MODELS
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from torch import nn
 
 from .ignore_scene import IgnoreScene
@@ -86,12 +86,21 @@ def _built(model: nn.Module | dict, seed: int) -> nn.Module:
         return model
     _fix_chance(seed)
     model = MODELS.build(copy.deepcopy(model))
-    logging.disable(logging.INFO)  # or the start of every weight is told of
-    try:
+    with _warnings_alone():  # or the start of every weight is told of
         model.init_weights()
-    finally:
-        logging.disable(logging.NOTSET)
     return model
+
+
+@contextmanager
+def _warnings_alone() -> Iterator[None]:
+    # Not by logging.disable, whose end a logger of mmengine never hears of.
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Check:

@@ -54,7 +54,7 @@ class _LossRecorder(Hook):
         self.losses: list[dict[str, float]] = []
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self.losses.append({key: float(value) for key, value in outputs.items()})
+        self.losses.append({key: float(value.detach()) for key, value in outputs.items()})
         if len(self.losses) == NUM_ITERATIONS:
             raise _Enough
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from tiny_detectors import CHANNELS, tiny_detector
 
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
@@ -217,3 +218,12 @@ def test_detectors_without_known_priors_fail_and_raise_nothing():
     assert not report.out_of_range_is_left_out and not report.check_can_fail
     assert 'no head whose priors are known' in report.sentences[2]
     assert watch(torch.nn.Module(), None, None, None)() == []
+
+
+def test_the_log_goes_on_after_it(monkeypatch):
+    said = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'handle', lambda record: said.append(record.getMessage()))
+    check_ignoring(apply_ignoring(tiny_detector(NATIVE[0])), 'ignore')
+    logger.info('heard')
+    assert said[-1] == 'heard'
