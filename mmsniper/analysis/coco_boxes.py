@@ -9,11 +9,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mmsniper.errors import InputError
+from mmsniper.utils.coco_entries import check_annotations, check_images
 
 # MMDetection's CocoDataset leaves out boxes with a side below it, in pixels.
 MIN_SIDE = 1
@@ -142,8 +143,11 @@ def _read_file(path: str) -> tuple[Annotations, int]:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
         images = content['images']
+        if not isinstance(images, list) or not isinstance(content['annotations'], list):
+            raise TypeError('images and annotations are no lists')
+        check_images(path, images, keys=('id',))
+        check_annotations(path, content['annotations'], keys=('image_id', 'bbox'))
         objects = [entry for entry in content['annotations'] if not entry.get('iscrowd', 0)]
-        _check_image_sizes(path, images)
         heights = np.array([image['height'] for image in images], dtype=np.int64)
         widths = np.array([image['width'] for image in images], dtype=np.int64)
         index_of = {image['id']: index for index, image in enumerate(images)}
@@ -165,24 +169,11 @@ def _read_file(path: str) -> tuple[Annotations, int]:
             f'{path} has annotations without a box of four numbers or of an image that it does '
             'not list; repair or remove them.'
         )
-    if (heights <= 0).any() or (widths <= 0).any():
-        raise InputError(f'{path} has images without a positive height and width; correct them.')
     boxes = np.concatenate((corners[:, :2], corners[:, :2] + corners[:, 2:]), axis=1)
     counts = np.bincount(owners, minlength=len(images))
     starts = np.concatenate(([0], np.cumsum(counts)))
     annotations = Annotations(boxes[np.argsort(owners, kind='stable')], starts, heights, widths)
     return annotations, len(content['annotations']) - len(objects)
-
-
-def _check_image_sizes(path: str, images: list[dict[str, Any]]) -> None:
-    """Some tools write COCO files without the sizes of the images; say so in their words."""
-    missing = [image for image in images if image.get('height') is None or not image.get('width')]
-    if missing:
-        name = missing[0].get('file_name', missing[0].get('id'))
-        raise InputError(
-            f'{path} gives no height and width for {len(missing)} of its {len(images)} images '
-            f'(the first is {name}); add both, in pixels.'
-        )
 
 
 def _unusable_boxes(boxes: np.ndarray, limits: np.ndarray) -> dict[str, np.ndarray]:

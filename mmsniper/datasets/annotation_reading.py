@@ -92,7 +92,7 @@ class AnnotationReading:
 
     def _watch_full_init(self, full_init: Callable) -> Callable:
         def watched_full_init(dataset) -> None:
-            if dataset._fully_initialized:
+            if getattr(dataset, '_fully_initialized', False):
                 return
             check_class_names(dataset)
             self._being_read.append(dataset)

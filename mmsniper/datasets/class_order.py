@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmdet.datasets import CocoDataset
+
 from mmsniper.errors import InputError
 
 from .annotation_file import describe
@@ -57,6 +59,11 @@ def _label_names(dataset, reading: AnnotationReading) -> tuple[str, ...]:
     classes = tuple(dataset.metainfo.get('classes') or ())
     record = reading.record_of(dataset)
     if record is None:
+        if isinstance(dataset, CocoDataset) and len(dataset.cat_ids) != len(classes):
+            raise InputError(
+                f"metainfo['classes'] has {len(classes)} classes, but {describe(dataset)} has "
+                f'{len(dataset.cat_ids)} categories of these names; make them the same'
+            )
         return classes
     names = tuple(record.names[category] for category in dataset.cat_ids)
     if names != classes:

@@ -17,6 +17,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from mmsniper.errors import InputError
+from mmsniper.utils.coco_entries import check_coco_content
 
 CATEGORY_CHOICES = ('all', 'super', 'single')
 
@@ -97,6 +98,7 @@ def read_source(path: Path, folder: Path, choice: str) -> tuple[list[Photograph]
         InputError: The file cannot be used, or one of its images is missing.
     """
     content = _read_json(path)
+    check_coco_content(str(path), content)
     try:
         classes = {entry['id']: class_name(entry, choice) for entry in content['categories']}
         annotations: dict[Any, list[dict]] = {entry['id']: [] for entry in content['images']}
