@@ -164,10 +164,11 @@ def _read_file(path: str) -> tuple[Annotations, int]:
         ) from error
     if not images:
         raise InputError(f'{path} has no images; give an annotation file with at least one.')
-    if len(objects) != len(corners) or (owners < 0).any():
+    if (owners < 0).any():
+        lost = objects[int(np.argmax(owners < 0))]
         raise InputError(
-            f'{path} has annotations without a box of four numbers or of an image that it does '
-            'not list; repair or remove them.'
+            f'{path} has {(owners < 0).sum()} annotations of images that it does not list (the '
+            f'first is of image {lost["image_id"]!r}); repair or remove them.'
         )
     boxes = np.concatenate((corners[:, :2], corners[:, :2] + corners[:, 2:]), axis=1)
     counts = np.bincount(owners, minlength=len(images))

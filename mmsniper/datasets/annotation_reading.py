@@ -19,7 +19,8 @@ from mmsniper.errors import InputError
 from mmsniper.utils.coco_entries import (
     check_coco_content,
     complete_annotations,
-    count_loose_ends,
+    entry_name,
+    find_loose_ends,
 )
 
 from .annotation_file import check_annotation_file, check_class_names, check_known_classes
@@ -38,6 +39,7 @@ class FileRecord:
         num_annotations (int): How many annotations it lists.
         num_other_classes (int): How many of them are of classes that the dataset does not have.
         num_ignored (int): How many of the others MMDetection leaves out for their ``ignore``.
+        num_loose (int): How many annotations are of an image that the file does not list.
     """
 
     dataset: CocoDataset
@@ -48,6 +50,7 @@ class FileRecord:
     num_annotations: int
     num_other_classes: int
     num_ignored: int
+    num_loose: int
 
 
 class AnnotationReading:
@@ -134,7 +137,8 @@ class AnnotationReading:
         images, annotations = content['images'], content['annotations']
         classes = dataset.metainfo['classes']
         check_known_classes(path, content['categories'], classes)
-        self.notes += _notes(path, content, complete_annotations(annotations))
+        filled, loose = complete_annotations(annotations), find_loose_ends(content)
+        self.notes += _notes(path, content, filled, loose)
         wanted = {entry['id'] for entry in content['categories'] if entry['name'] in classes}
         min_size = (dataset.filter_cfg or {}).get('min_size', 0)
         of_classes = [entry for entry in annotations if entry['category_id'] in wanted]
@@ -150,28 +154,38 @@ class AnnotationReading:
                 num_annotations=len(annotations),
                 num_other_classes=len(annotations) - len(of_classes),
                 num_ignored=sum(bool(entry.get('ignore')) for entry in of_classes),
+                num_loose=len(loose['image_id']),
             )
         )
 
 
-def _notes(path: str, content: dict, filled: dict[str, int]) -> list[str]:
-    """Sentences about what was filled in and what points nowhere."""
-    loose = count_loose_ends(content)
-    counts = {
-        'annotations have no area above 0 in {}; that of their box is taken': filled['area'],
-        "annotations have no 'iscrowd' in {}; they are taken to be none": filled['iscrowd'],
-        'annotations are of an image that {} does not list; they are left out': loose['image_id'],
-        'annotations are of a category that {} does not list; they are left out': loose[
-            'category_id'
-        ],
-        'images are listed more than once in {}, where the objects of one entry are background '
-        'in the other; list each file once': loose['file_name'],
-    }
-    return [
-        f'{count} {text.format(f"annotation file {path}")}.'
-        for text, count in counts.items()
-        if count
-    ]
+def _notes(
+    path: str, content: dict, filled: dict[str, int], loose: dict[str, list[int]]
+) -> list[str]:
+    """Sentences about what was filled in, what points nowhere and what is there twice."""
+    file = f'annotation file {path}'
+    notes = []
+    if filled['area']:
+        notes.append(
+            f'{filled["area"]} annotations have no area above 0 in {file}; that of their box is '
+            'taken.'
+        )
+    if filled['iscrowd']:
+        notes.append(
+            f"{filled['iscrowd']} annotations have no 'iscrowd' in {file}; they are taken for none."
+        )
+    twice = 'the same file as one before, and objects of one are background in the other'
+    for key, section, text in (
+        ('image_id', 'annotations', 'of an image that is not listed; they are left out'),
+        ('category_id', 'annotations', 'of a category that is not listed; they are left out'),
+        ('file_name', 'images', f'{twice}; list each file once'),
+    ):
+        if loose[key]:
+            first = entry_name(section, content[section], loose[key][0])
+            notes.append(
+                f'{len(loose[key])} {section} in {file} (the first is {first}) are {text}.'
+            )
+    return notes
 
 
 @contextmanager

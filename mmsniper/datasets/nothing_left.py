@@ -89,6 +89,18 @@ def why_no_chips(
             'make chip_size larger, or add a coarser level',
         ),
     ]
+    loose = sum(record.num_loose for record in reading.records)
+    # What wrappers repeat is counted more than once, so there may be no rest.
+    rest = sum(record.num_annotations for record in reading.records)
+    rest -= loose + sum(count for count, *_ in fates)
+    fates += [
+        (
+            loose,
+            'are of images that their file does not list',
+            'let image_id be the id of an image, both as numbers or both as texts',
+        ),
+        (max(rest, 0), 'are in images that are left out', 'loosen filter_cfg'),
+    ]
     fates = [fate for fate in fates if fate[0]]
     but = ', and no proposals enough for a negative chip' if proposal_file else ''
     if not fates:

@@ -78,7 +78,7 @@ def check_images(path: str, images: list[dict], keys: Sequence[str] = ('id', 'fi
     """
     _check_keys(path, 'images', images, keys)
     sizes = [(image.get('height'), image.get('width')) for image in images]
-    missing = [i for i, (height, width) in enumerate(sizes) if not (height and width)]
+    missing = [i for i, size in enumerate(sizes) if None in size]
     if missing:
         first = images[missing[0]]
         raise InputError(
@@ -90,8 +90,8 @@ def check_images(path: str, images: list[dict], keys: Sequence[str] = ('id', 'fi
     if wrong is not None:
         height, width = sizes[wrong]
         raise InputError(
-            f'{_name("images", images, wrong)} in annotation file {path} has the height '
-            f'{height!r} and the width {width!r}; give both as positive numbers of pixels'
+            f'{entry_name("images", images, wrong)} in annotation file {path} has the height '
+            f'{height!r} and the width {width!r}; give a positive height and width in pixels'
         )
     _check_ids(path, 'images', images)
 
@@ -121,7 +121,7 @@ def check_annotations(
         for index, (entry, box) in enumerate(zip(annotations, boxes)):
             if entry.get('ignore') or _is_box(box):
                 continue
-            name = f'{_name("annotations", annotations, index)} in annotation file {path}'
+            name = f'{entry_name("annotations", annotations, index)} in annotation file {path}'
             if box is None:
                 raise InputError(f"{name} has no 'bbox'; add it or remove the entry")
             raise InputError(
@@ -131,7 +131,7 @@ def check_annotations(
     wrong = _first_wrong(crowds, lambda value: value is None or value in (0, 1))
     if wrong is not None:
         raise InputError(
-            f'{_name("annotations", annotations, wrong)} in annotation file {path} has the '
+            f'{entry_name("annotations", annotations, wrong)} in annotation file {path} has the '
             f"'iscrowd' {crowds[wrong]!r}; give 0 or 1"
         )
     if 'id' in keys:
@@ -181,27 +181,32 @@ def complete_annotations(annotations: list[dict]) -> dict[str, int]:
     return filled
 
 
-def count_loose_ends(content: dict) -> dict[str, int]:
-    """Count the entries that point nowhere, and the files that are listed more than once.
+def find_loose_ends(content: dict) -> dict[str, list[int]]:
+    """Find the entries that point nowhere, and the files that are listed more than once.
 
     Args:
         content (dict): Images, annotations and categories that the checks have passed.
 
     Returns:
-        dict[str, int]: ``'image_id'`` and ``'category_id'``: how many annotations name one that the
-        file does not list; ``'file_name'``: how many images are the same file as one before them.
+        dict[str, list[int]]: ``'image_id'`` and ``'category_id'``: the indices of the annotations
+        that name one that the file does not list; ``'file_name'``: those of the images that are the
+        same file as one before them.
     """
-    images = {image['id'] for image in content['images']}
-    categories = {category['id'] for category in content['categories']}
-    names = {image.get('file_name') for image in content['images']}
-    counts = {}
-    for key, listed in (('image_id', images), ('category_id', categories)):
-        counts[key] = sum(entry[key] not in listed for entry in content['annotations'])
-    counts['file_name'] = len(content['images']) - len(names)
-    return counts
+    loose = {}
+    for key, section in (('image_id', 'images'), ('category_id', 'categories')):
+        listed = {entry['id'] for entry in content[section]}
+        loose[key] = [i for i, a in enumerate(content['annotations']) if a[key] not in listed]
+    names = [image.get('file_name') for image in content['images']]
+    seen = set()
+    loose['file_name'] = (
+        []
+        if len(set(names)) == len(names)
+        else [i for i, name in enumerate(names) if name in seen or seen.add(name)]
+    )
+    return loose
 
 
-def _name(section: str, entries: Sequence[dict], index: int) -> str:
+def entry_name(section: str, entries: Sequence[dict], index: int) -> str:
     """An entry in words, such as ``annotations[3] (id 4)``."""
     entry = entries[index]
     label = entry.get('file_name') or entry.get('name')
@@ -217,7 +222,7 @@ def _check_keys(path: str, section: str, entries: Sequence[dict], keys: Iterable
         if set(map(type, values)) <= set(allowed):
             continue
         wrong = next(i for i, value in enumerate(values) if type(value) not in allowed)
-        name = f'{_name(section, entries, wrong)} in annotation file {path}'
+        name = f'{entry_name(section, entries, wrong)} in annotation file {path}'
         if values[wrong] is None:
             raise InputError(f"{name} has no '{key}'; add it or remove the entry")
         kind = 'a text' if allowed == (str,) else 'a number or a text'
@@ -232,8 +237,9 @@ def _check_ids(path: str, section: str, entries: Sequence[dict]) -> None:
     first = ids.index(value)
     second = ids.index(value, first + 1)
     raise InputError(
-        f'{_name(section, entries, first)} and {_name(section, entries, second)} in annotation '
-        f'file {path} have the same id {value!r}, of which one would be lost; give each its own'
+        f'{entry_name(section, entries, first)} and {entry_name(section, entries, second)} in '
+        f'annotation file {path} have the same id {value!r}, so that one would be lost; give each '
+        'its own'
     )
 
 

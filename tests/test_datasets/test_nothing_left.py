@@ -69,3 +69,29 @@ def test_a_data_root_that_is_there_twice(tmp_path, monkeypatch):
     config.update(data_root='data/set/', ann_file='data/set/annotations.json')
     message = message_of(config)
     assert 'data/set/data/set/annotations.json does not exist, but data/set/annotations' in message
+
+
+def edit(folder, change):
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_ids_that_are_texts_in_one_place_only(tmp_path):
+    config = write_coco(tmp_path, [(100, 100)], [[(1, 1, 20, 20), (30, 30, 9, 9)]])
+
+    def change(content):
+        for entry in content['annotations']:
+            entry['image_id'] = str(entry['image_id'])
+
+    edit(tmp_path, change)
+    message = message_of(config)
+    assert 'of their 2 boxes 2 are of images that their file does not list' in message
+    assert message.endswith('both as numbers or both as texts')
+
+
+def test_objects_in_images_that_a_filter_leaves_out(tmp_path):
+    config = write_coco(tmp_path, [(30, 50), (60, 60)], [[(1, 1, 9, 9)], []])
+    message = message_of(dict(config, filter_cfg=dict(min_size=32)))
+    assert '1 are in images that are left out; loosen filter_cfg' in message

@@ -17,7 +17,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from mmsniper.errors import InputError
-from mmsniper.utils.coco_entries import check_coco_content
+from mmsniper.utils.coco_entries import check_annotations, check_categories, check_images
 
 CATEGORY_CHOICES = ('all', 'super', 'single')
 
@@ -98,7 +98,6 @@ def read_source(path: Path, folder: Path, choice: str) -> tuple[list[Photograph]
         InputError: The file cannot be used, or one of its images is missing.
     """
     content = _read_json(path)
-    check_coco_content(str(path), content)
     try:
         classes = {entry['id']: class_name(entry, choice) for entry in content['categories']}
         annotations: dict[Any, list[dict]] = {entry['id']: [] for entry in content['images']}
@@ -109,6 +108,9 @@ def read_source(path: Path, folder: Path, choice: str) -> tuple[list[Photograph]
             _photograph(path, folder, entry, annotations[entry['id']], classes)
             for entry in content['images']
         ]
+        check_images(str(path), content['images'])
+        check_annotations(str(path), content['annotations'], ('image_id', 'category_id', 'bbox'))
+        check_categories(str(path), content['categories'])
     except InputError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
