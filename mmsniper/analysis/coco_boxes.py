@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -145,6 +145,7 @@ def _read_file(path: str) -> tuple[Annotations, int]:
         images = content['images']
         if not isinstance(images, list) or not isinstance(content['annotations'], list):
             raise TypeError('images and annotations are no lists')
+        _check_image_sizes(path, images)
         check_images(path, images, keys=('id',))
         check_annotations(path, content['annotations'], keys=('image_id', 'bbox'))
         objects = [entry for entry in content['annotations'] if not entry.get('iscrowd', 0)]
@@ -175,6 +176,17 @@ def _read_file(path: str) -> tuple[Annotations, int]:
     starts = np.concatenate(([0], np.cumsum(counts)))
     annotations = Annotations(boxes[np.argsort(owners, kind='stable')], starts, heights, widths)
     return annotations, len(content['annotations']) - len(objects)
+
+
+def _check_image_sizes(path: str, images: list[dict[str, Any]]) -> None:
+    """Some tools write COCO files without the sizes of the images; say so in their words."""
+    missing = [image for image in images if image.get('height') is None or not image.get('width')]
+    if missing:
+        name = missing[0].get('file_name', missing[0].get('id'))
+        raise InputError(
+            f'{path} gives no height and width for {len(missing)} of its {len(images)} images '
+            f'(the first is {name}); add both, in pixels.'
+        )
 
 
 def _unusable_boxes(boxes: np.ndarray, limits: np.ndarray) -> dict[str, np.ndarray]:

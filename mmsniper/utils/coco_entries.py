@@ -78,13 +78,12 @@ def check_images(path: str, images: list[dict], keys: Sequence[str] = ('id', 'fi
     """
     _check_keys(path, 'images', images, keys)
     sizes = [(image.get('height'), image.get('width')) for image in images]
-    missing = [i for i, size in enumerate(sizes) if None in size]
+    missing = [i for i, (height, width) in enumerate(sizes) if not (height and width)]
     if missing:
-        first = images[missing[0]]
         raise InputError(
-            f'annotation file {path} gives no height and width for {len(missing)} of its '
-            f'{len(images)} images (the first is {first.get("file_name", first.get("id"))}); add '
-            'both, in pixels'
+            f'{entry_name("images", images, missing[0])} in annotation file {path} has no '
+            f"'height' and 'width', as {len(missing)} of its {len(images)} images; give a positive "
+            'height and width in pixels'
         )
     wrong = _first_wrong(sizes, _is_size)
     if wrong is not None:

@@ -66,7 +66,7 @@ MESSAGES = [
     (setting('images', 1, file_name=3), r"has the 'file_name' 3; give a text"),
     (removing('images', 1, 'id'), r"images\[1\] \(1.png\) .*has no 'id'"),
     (setting('images', 1, id=[1]), r"images\[1\] .*has the 'id' \[1\]; give a number or a text"),
-    (removing('images', 1, 'width'), 'no height and width for 1 of its 3 images .*1.png'),
+    (removing('images', 1, 'width'), r"\(1.png\) .*has no 'height' and 'width', as 1 of its 3"),
     (setting('images', 1, width='96'), r"images\[1\] \(1.png\) .*has .*the width '96'"),
     (setting('images', 1, width=-96), r'images\[1\] \(1.png\) .*has .*the width -96'),
     (removing('annotations', 2, 'id'), r"annotations\[2\] .*has no 'id'"),
