@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmsniper.errors import InputError
+from mmsniper.utils.coco_entries import check_annotations, check_images
 
 # MMDetection's CocoDataset leaves out boxes with a side below it, in pixels.
 MIN_SIDE = 1
@@ -142,8 +143,12 @@ def _read_file(path: str) -> tuple[Annotations, int]:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
         images = content['images']
-        objects = [entry for entry in content['annotations'] if not entry.get('iscrowd', 0)]
+        if not isinstance(images, list) or not isinstance(content['annotations'], list):
+            raise TypeError('images and annotations are no lists')
         _check_image_sizes(path, images)
+        check_images(path, images, keys=('id',))
+        check_annotations(path, content['annotations'], keys=('image_id', 'bbox'))
+        objects = [entry for entry in content['annotations'] if not entry.get('iscrowd', 0)]
         heights = np.array([image['height'] for image in images], dtype=np.int64)
         widths = np.array([image['width'] for image in images], dtype=np.int64)
         index_of = {image['id']: index for index, image in enumerate(images)}
@@ -160,13 +165,12 @@ def _read_file(path: str) -> tuple[Annotations, int]:
         ) from error
     if not images:
         raise InputError(f'{path} has no images; give an annotation file with at least one.')
-    if len(objects) != len(corners) or (owners < 0).any():
+    if (owners < 0).any():
+        lost = objects[int(np.argmax(owners < 0))]
         raise InputError(
-            f'{path} has annotations without a box of four numbers or of an image that it does '
-            'not list; repair or remove them.'
+            f'{path} has {(owners < 0).sum()} annotations of images that it does not list (the '
+            f'first is of image {lost["image_id"]!r}); repair or remove them.'
         )
-    if (heights <= 0).any() or (widths <= 0).any():
-        raise InputError(f'{path} has images without a positive height and width; correct them.')
     boxes = np.concatenate((corners[:, :2], corners[:, :2] + corners[:, 2:]), axis=1)
     counts = np.bincount(owners, minlength=len(images))
     starts = np.concatenate(([0], np.cumsum(counts)))

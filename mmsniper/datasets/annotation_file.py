@@ -1,16 +1,18 @@
-"""Finding out what is wrong with an annotation file that a dataset failed to load."""
+"""What is wrong with the annotation file of a dataset, or with the classes that it has in it."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import CocoDataset, LVISV1Dataset
 
 from mmsniper.errors import InputError
+from mmsniper.utils.coco_entries import check_coco_content
 
-from .nesting import nested_datasets
+from .misplaced_file import find_misplaced
 
 
 def annotation_files(config: dict) -> Iterator[tuple[str, dict]]:
@@ -26,84 +28,92 @@ def annotation_files(config: dict) -> Iterator[tuple[str, dict]]:
             yield from annotation_files(inner)
 
 
-def check_annotation_files(config: dict) -> None:
-    """Raise an InputError for the first annotation file of a dataset config that cannot be used.
-
-    Meant for after a failure, since it reads the files once more.
-
-    Args:
-        config (dict): Config of a dataset or of wrapped ones.
-
-    Raises:
-        InputError: A file is missing, empty, no JSON, or without images (local files only).
-    """
-    for path, owner in annotation_files(config):
-        if '://' in path or os.path.isdir(path):
-            continue
-        if not os.path.exists(path):
-            raise InputError(
-                f"annotation file {path} does not exist; set the dataset's ann_file and data_root"
-            )
-        if os.path.getsize(path) == 0:
-            raise InputError(f'annotation file {path} is empty')
-        if path.endswith('.json'):
-            _check_json(path, owner)
+def describe(dataset) -> str:
+    """A dataset in the words of a message: its annotation file, or its class if it has none."""
+    path = getattr(dataset, 'ann_file', None)
+    return f'annotation file {path}' if path else f'the {type(dataset).__name__}'
 
 
-def check_classes(dataset) -> None:
-    """Raise an InputError where a class of a CocoDataset is not in its annotation file.
+def check_annotation_file(dataset) -> None:
+    """Raise an InputError if the annotation file of a dataset cannot be used.
 
-    MMDetection skips such a class and numbers the others anew, so that the labels of training and
-    test silently differ.
+    Meant for after the dataset failed to read it, since it reads it once more.
 
     Args:
-        dataset: A dataset or wrapper, after ``full_init``.
+        dataset: A dataset that reads one file, no wrapper.
 
     Raises:
-        InputError: A class is not among the categories.
+        InputError: The file is missing, empty or unreadable, or a ``CocoDataset``'s is no JSON or
+            no whole COCO file (local files only).
     """
-    for inner in nested_datasets(dataset):
-        if isinstance(inner, CocoDataset):
-            classes = inner.metainfo['classes']
-            if len(inner.cat_ids) < len(classes):
-                with open(inner.ann_file, encoding='utf-8') as file:
-                    _check_categories(inner.ann_file, json.load(file)['categories'], classes)
-
-
-def _check_categories(path: str, categories: Sequence[dict], classes: Sequence[str]) -> None:
-    names = [category['name'] for category in categories]
-    unknown = [name for name in classes if name not in names]
-    if unknown:
+    path = getattr(dataset, 'ann_file', None)
+    is_coco = isinstance(dataset, CocoDataset)
+    if not path or '://' in path or (os.path.isdir(path) and not is_coco):
+        return
+    if not os.path.exists(path):
         raise InputError(
-            f"class {unknown[0]!r} of metainfo['classes'] is not among the categories of {path}: "
-            f'{", ".join(names[:20])}{", ..." if len(names) > 20 else ""}'
+            f'annotation file {path} does not exist{find_misplaced(path)}; '
+            "set the dataset's ann_file and data_root"
         )
-
-
-def _check_json(path: str, config: dict) -> None:
     try:
         with open(path, encoding='utf-8') as file:
-            content = json.load(file)
+            if os.path.getsize(path) == 0:
+                raise InputError(f'annotation file {path} is empty')
+            content = json.load(file) if is_coco else None
+    except OSError as error:
+        raise InputError(f'annotation file {path} cannot be read: {error.strerror}') from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f'annotation file {path} is not valid JSON: {error}') from error
-    missing = [
-        key
-        for key in ('images', 'annotations', 'categories')
-        if not isinstance(content, dict) or key not in content
-    ]
-    if missing:
+    if is_coco:
+        # Version 1 of LVIS names files by their address.
+        name = 'coco_url' if isinstance(dataset, LVISV1Dataset) else 'file_name'
+        check_coco_content(path, content, ('id', name))
+
+
+def check_class_names(dataset) -> None:
+    """Raise an InputError if the classes in a dataset's ``metainfo`` are no names, each once.
+
+    MMDetection looks for the letters of a text, and counts a name twice that is there twice.
+    """
+    classes = (getattr(dataset, '_metainfo', None) or {}).get('classes')
+    if isinstance(classes, str):
         raise InputError(
-            f"annotation file {path} has no '{missing[0]}', so it is not in COCO format"
+            f"metainfo['classes'] of {describe(dataset)} is the text {classes!r}, but no file of "
+            f'that name has a class in each line; write a tuple: ({classes!r},)'
         )
-    if not content['images']:
-        raise InputError(f'annotation file {path} lists no images')
-    for image in content['images']:
-        if not (image.get('height') and image.get('width')):
+    twice = [name for name, count in Counter(classes or ()).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"metainfo['classes'] of {describe(dataset)} has {twice[0]!r} more than once; "
+            'name each class once'
+        )
+
+
+def check_known_classes(path: str, categories: Sequence[dict], classes: Sequence[str]) -> None:
+    """Raise an InputError unless each class is the name of exactly one category of a COCO file.
+
+    MMDetection skips an unknown class, counts one twice that two categories bear, and numbers the
+    others anew, so that the labels of training and test silently differ.
+
+    Args:
+        path (str): The file, for the message.
+        categories (Sequence[dict]): Those of the file.
+        classes (Sequence[str]): The names of the classes.
+
+    Raises:
+        InputError: A class is no category, or two of them.
+    """
+    names = [category['name'] for category in categories]
+    counts = Counter(names)
+    for name in classes:
+        if name not in counts:
             raise InputError(
-                f"image {image.get('file_name')} in annotation file {path} has no 'height' and "
-                "'width'; ChipDataset needs both"
+                f"class {name!r} of metainfo['classes'] is not among the categories of {path}: "
+                f'{", ".join(map(str, names[:20]))}{", ..." if len(names) > 20 else ""}'
             )
-    if not content['annotations']:
-        raise InputError(f'annotation file {path} lists no annotations')
-    if (config.get('metainfo') or {}).get('classes'):
-        _check_categories(path, content['categories'], config['metainfo']['classes'])
+        if counts[name] > 1:
+            first, second = [entry['id'] for entry in categories if entry['name'] == name][:2]
+            raise InputError(
+                f'categories {first} and {second} of annotation file {path} have the same name '
+                f'{name!r}; make one of them'
+            )

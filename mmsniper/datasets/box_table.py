@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
-from mmdet.datasets import CocoDataset
 
 from mmsniper.errors import InputError
 
@@ -28,6 +26,7 @@ class BoxTable:
         unusable (dict[int, np.ndarray]): For each image with unusable boxes the indices of these in
             its ``instances``.
         dropped (dict[str, int]): How many boxes are unusable, by reason.
+        num_ignored (int): How many of the others are crowds and ignored ones.
     """
 
     paths: np.ndarray
@@ -38,6 +37,7 @@ class BoxTable:
     image_starts: np.ndarray
     unusable: dict[int, np.ndarray] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    num_ignored: int = 0
 
     @property
     def num_images(self) -> int:
@@ -71,6 +71,11 @@ def read_boxes(dataset) -> BoxTable:
                 f"image {info.get('img_path', index)} has no 'height' and 'width' in its "
                 'annotation; ChipDataset needs both'
             )
+        if not all(isinstance(info[key], Real) and info[key] > 0 for key in ('height', 'width')):
+            raise InputError(
+                f'image {info.get("img_path", index)} has the height {info["height"]!r} and the '
+                f'width {info["width"]!r} in its annotation; give positive numbers of pixels'
+            )
         paths.append(str(info.get('img_path', index)))
         heights.append(info['height'])
         widths.append(info['width'])
@@ -81,7 +86,7 @@ def read_boxes(dataset) -> BoxTable:
         starts.append(len(boxes))
     starts = np.array(starts, np.int64)
     heights, widths = np.array(heights, np.int64), np.array(widths, np.int64)
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    boxes = _as_boxes(boxes, paths, starts)
     image = np.repeat(np.arange(len(heights)), np.diff(starts))
     reasons = unusable_boxes(boxes, heights[image], widths[image])
     usable = ~np.any(list(reasons.values()), axis=0)
@@ -99,7 +104,26 @@ def read_boxes(dataset) -> BoxTable:
             for i in np.unique(image[~usable])
         },
         dropped={reason: int(marked.sum()) for reason, marked in reasons.items() if marked.any()},
+        num_ignored=int((usable & ~chosen).sum()),
     )
+
+
+def _as_boxes(boxes: list, paths: list[str], starts: np.ndarray) -> np.ndarray:
+    """The boxes as an array, (n, 4) float32, after a look whether they are numbers."""
+    try:
+        array = np.array(boxes)
+        if not boxes or (array.shape == (len(boxes), 4) and array.dtype.kind in 'iuf'):
+            return array.astype(np.float32).reshape(-1, 4)
+    except ValueError:  # boxes of different lengths
+        pass
+    for index, box in enumerate(boxes):
+        row = np.array(box, dtype=object)
+        if row.shape != (4,) or not all(isinstance(value, Real) for value in row):
+            image = paths[np.searchsorted(starts, index, side='right') - 1]
+            raise InputError(
+                f'image {image} has the box {box!r} in its annotation; give four numbers'
+            )
+    return np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def unusable_boxes(
@@ -122,31 +146,3 @@ def unusable_boxes(
         (boxes[:, 0] < widths) & (boxes[:, 1] < heights) & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
     )
     return {'not finite': ~finite, 'empty': empty, 'outside the image': finite & ~empty & ~inside}
-
-
-@contextmanager
-def count_boxes_dropped_by_coco() -> Iterator[list[int]]:
-    """Count the boxes that every ``CocoDataset`` loaded inside this context drops without a word.
-
-    Yields:
-        list[int]: For each image that has any, how many of its annotations of a wanted class were
-        left out because their box is below one pixel or outside the image.
-    """
-    parse = CocoDataset.parse_data_info
-    dropped = []
-
-    def counting_parse(self, raw_data_info: dict) -> dict:
-        info = parse(self, raw_data_info)
-        wanted = sum(
-            not annotation.get('ignore') and annotation['category_id'] in self.cat2label
-            for annotation in raw_data_info['raw_ann_info']
-        )
-        if wanted > len(info['instances']):
-            dropped.append(wanted - len(info['instances']))
-        return info
-
-    CocoDataset.parse_data_info = counting_parse
-    try:
-        yield dropped
-    finally:
-        CocoDataset.parse_data_info = parse

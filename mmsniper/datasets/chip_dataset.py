@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,11 +15,13 @@ from torch.utils.data import get_worker_info
 from mmsniper.chips import ChipTable, Pyramid, box_sizes, in_valid_range, pyramid_views
 from mmsniper.errors import InputError
 
-from .annotation_file import check_annotation_files, check_classes
-from .box_table import count_boxes_dropped_by_coco, read_boxes
-from .chip_summary import log_chips, log_dropped_boxes, log_views
+from .annotation_reading import AnnotationReading
+from .box_table import read_boxes
+from .chip_summary import log_chips, log_dropped_boxes, log_views, log_warnings
+from .class_order import common_label_names
 from .epoch_chips import EpochChips
 from .nesting import nested_datasets
+from .nothing_left import empty_datasets, why_no_chips
 from .transforms import BrokenImageError
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
@@ -136,10 +137,9 @@ class ChipDataset:
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
         )
-        self._dropped_by_coco = 0
-        self._inner_config = dataset if isinstance(dataset, dict) else {}
+        self._reading = AnnotationReading()
         if isinstance(dataset, dict):
-            with self._reading_annotations():
+            with self._reading.watch():
                 dataset = DATASETS.build(dataset)
         self.dataset = _without_pipeline(dataset)
         # Shared, so that workers which outlive an epoch see the next one.
@@ -157,28 +157,15 @@ class ChipDataset:
         self._epoch.share_memory_()
         self._num_replaced.share_memory_()
 
-    @contextmanager
-    def _reading_annotations(self) -> Iterator[None]:
-        """Count what is dropped while datasets read their files, and say what is wrong with one."""
-        try:
-            with count_boxes_dropped_by_coco() as dropped:
-                yield
-        except InputError:
-            raise
-        except Exception:
-            check_annotation_files(self._inner_config)
-            raise
-        self._dropped_by_coco += sum(dropped)
-
     def full_init(self) -> None:
         """Read the annotations and choose the chips of epoch 0, unless that is done."""
         if self._fully_initialized:
             return
-        with self._reading_annotations():
+        reading = self._reading
+        with reading.watch():
             self.dataset.full_init()
-        check_classes(self.dataset)
-        if len(self.dataset) == 0:
-            raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
+        self.label_names = common_label_names(self.dataset, reading)
+        reading.notes += empty_datasets(self.dataset, reading)
         self.boxes = read_boxes(self.dataset)
         sizes = self.boxes.heights, self.boxes.widths
         self._scales = self.pyramid.scale_factors(*sizes)
@@ -199,17 +186,16 @@ class ChipDataset:
                 self.max_negatives,
             )
         self._fully_initialized = True
-        log_dropped_boxes(self.boxes, self._dropped_by_coco)
+        self._reading = AnnotationReading()  # lets go of what no one will ask for again
+        log_warnings(reading.notes)
+        log_dropped_boxes(self.boxes, reading.num_dropped)
         if self.test_mode:
             log_views(self)
         elif len(self):
             log_chips(self)
         else:
-            check_annotation_files(self._inner_config)
             raise InputError(
-                f'none of the {self.num_images} images has a box in a valid range of ChipDataset'
-                f'{" or proposals enough for a negative chip" if self.proposal_file else ""}; '
-                "check valid_ranges, and that metainfo['classes'] are the annotations' classes"
+                why_no_chips(self.boxes, self.pyramid, self.chip_size, reading, self.proposal_file)
             )
 
     @property

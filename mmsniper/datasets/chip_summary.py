@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import numpy as np
 from mmengine.logging import print_log
 
 from .box_table import BoxTable
+
+
+def log_warnings(sentences: Iterable[str]) -> None:
+    """Warn, with each sentence once."""
+    for sentence in dict.fromkeys(sentences):
+        _log(sentence, logging.WARNING)
 
 
 def log_dropped_boxes(boxes: BoxTable, dropped_by_coco: int) -> None:

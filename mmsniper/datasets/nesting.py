@@ -20,6 +20,13 @@ def nested_datasets(dataset) -> Iterator:
             yield from nested_datasets(inner)
 
 
+def innermost_datasets(dataset) -> Iterator:
+    """The datasets below a dataset, or it itself, that wrap no other."""
+    for inner in nested_datasets(dataset):
+        if not hasattr(inner, 'dataset') and not hasattr(inner, 'datasets'):
+            yield inner
+
+
 def nested_configs(config: dict) -> Iterator[dict]:
     """The config of a dataset and of all that it wraps, likewise.
 

@@ -8,7 +8,10 @@ from mmengine.hooks import Hook
 
 from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.chip_summary import describe_levels
+from mmsniper.datasets.class_order import check_same_order
 from mmsniper.datasets.nesting import nested_datasets
+
+from .look_ahead import look_ahead
 
 
 @HOOKS.register_module()
@@ -23,7 +26,9 @@ class ChipEpochHook(Hook):
     priority = 'NORMAL'
 
     def before_train(self, runner) -> None:
-        """Warn of wrappers that stay with the chips of epoch 0."""
+        """Say what would stop or spoil the training later, and warn of wrappers that stay with the
+        chips of epoch 0."""
+        _check_data(runner)
         for dataset in nested_datasets(runner.train_loop.dataloader.dataset):
             if isinstance(dataset, ChipDataset):
                 break
@@ -56,6 +61,22 @@ class ChipEpochHook(Hook):
                     'other chips took their place; RandomCrop refuses chips without objects unless '
                     'allow_negative_crop=True'
                 )
+
+
+def _check_data(runner) -> None:
+    """Look ahead into both loops, and compare their classes."""
+    loops = [runner.train_loop, getattr(runner, 'val_loop', None)]
+    loops = [loop for loop in loops if loop is not None]
+    for loop in loops:
+        look_ahead(loop)
+    labels = [
+        inner.label_names
+        for loop in loops
+        for inner in nested_datasets(loop.dataloader.dataset)
+        if isinstance(inner, ChipDataset)
+    ]
+    for others in labels[1:]:
+        check_same_order(labels[0], others)
 
 
 def _chip_datasets(runner) -> list[ChipDataset]:

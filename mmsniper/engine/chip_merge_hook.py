@@ -19,6 +19,7 @@ from ..datasets.nesting import nested_datasets
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
 from ..evaluation.merging_evaluator import check_meta_keys
+from .look_ahead import look_ahead
 
 
 @HOOKS.register_module()
@@ -61,6 +62,15 @@ class ChipMergeHook(Hook):
         """Says before a training what would stop the first validation after it."""
         if runner.val_loop is not None:
             self._has_views(runner.val_loop)
+            look_ahead(runner.val_loop)
+
+    def before_val(self, runner: Runner) -> None:
+        """Says now what an epoch would stop at later."""
+        look_ahead(runner.val_loop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Says now what an epoch would stop at later."""
+        look_ahead(runner.test_loop)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Puts the merging evaluator in front."""

@@ -93,3 +93,22 @@ def test_sampled_images_keep_their_boxes(tmp_path):
     assert np.array_equal(again.heights, heights)
     others = [sample_images(everything, 8, seed).heights.tolist() for seed in range(5)]
     assert len({tuple(drawn) for drawn in others}) > 1
+
+
+@pytest.mark.parametrize(
+    'images, annotation, message',
+    [
+        ([IMAGE, IMAGE], {}, r'images\[0\] \(a.jpg\) and images\[1\] .* have the same id 1'),
+        ([IMAGE], dict(bbox=[1, 2, 3]), r'annotations\[0\] .*a.json has the bbox \[1, 2, 3\]'),
+        ([IMAGE], dict(bbox=['1', '2', '3', '4']), r'annotations\[0\] .*a.json has the bbox'),
+        ([IMAGE], dict(image_id='1'), "1 annotations of images .*first is of image '1'"),
+        ([IMAGE], dict(iscrowd='0'), r"annotations\[0\] .*a.json has the 'iscrowd' '0'"),
+        ([dict(IMAGE, width='200')], {}, r"images\[0\] \(a.jpg\) .*a.json .*the width '200'"),
+    ],
+)
+def test_contradictions_are_named(tmp_path, images, annotation, message):
+    path = tmp_path / 'a.json'
+    annotations = [dict(dict(image_id=1, bbox=[1, 2, 3, 4]), **annotation)]
+    path.write_text(json.dumps(dict(images=images, annotations=annotations)))
+    with pytest.raises(InputError, match=message):
+        load_annotations(str(path))

@@ -17,6 +17,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from mmsniper.errors import InputError
+from mmsniper.utils.coco_entries import check_annotations, check_categories, check_images
 
 CATEGORY_CHOICES = ('all', 'super', 'single')
 
@@ -107,6 +108,9 @@ def read_source(path: Path, folder: Path, choice: str) -> tuple[list[Photograph]
             _photograph(path, folder, entry, annotations[entry['id']], classes)
             for entry in content['images']
         ]
+        check_images(str(path), content['images'])
+        check_annotations(str(path), content['annotations'], ('image_id', 'category_id', 'bbox'))
+        check_categories(str(path), content['categories'])
     except InputError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:

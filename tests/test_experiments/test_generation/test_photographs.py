@@ -137,6 +137,10 @@ def put(key, value, index=0, of='annotations'):
         (lambda content: content.pop('categories'), r'source\.json is not in COCO format.*categor'),
         (lambda content: content.update(images=[], annotations=[]), 'lists no images'),
         (drop('file_name'), 'not in COCO format.*file_name'),
+        (
+            lambda content: content['images'][1].update(id=content['images'][0]['id']),
+            r'images\[0\] .*images\[1\] .* have the same id',
+        ),
         (drop('height'), 'not in COCO format.*height'),
         (drop('name', of='categories'), 'not in COCO format.*name'),
         (put('width', 0, of='images'), 'source_0.png has 0x48 pixels in .*source.json'),
