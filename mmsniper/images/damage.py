@@ -30,6 +30,9 @@ _JPEG_COMPLAINT = re.compile(rb'(?:Corrupt JPEG data: (?!bad ICC)|Premature end 
 _TIFF_COMPLAINT = re.compile(rb'(?:(?<=TIFF_Error )|Corrupt JPEG data: (?!bad ICC)).*')
 _EXTRANEOUS = re.compile(rb'(\d+) extraneous bytes before marker 0xd9')
 
+# Size and checksum of each deflated file that this process has unpacked before.
+_found_whole: set[tuple[int, int]] = set()
+
 _capturing = threading.Lock()
 if hasattr(os, 'register_at_fork'):  # or a child would start with another thread's capture
     os.register_at_fork(
@@ -180,11 +183,26 @@ def _check_tiff(content: bytes) -> tuple[bool, str]:
             if ((starts < 0) | (counts < 0) | (starts > len(content) - counts)).any():
                 return False, ''
             if len(compression) and compression[0] in DEFLATE:
-                for start, count in zip(starts.tolist(), counts.tolist()):
-                    # libtiff stops before the checksum once it has enough pixels.
-                    zlib.decompressobj().decompress(memoryview(content)[start : start + count])
+                damage = _check_deflated(content, starts.tolist(), counts.tolist())
+                if damage:
+                    return True, damage
     except ValueError as error:
         return True, str(error)
-    except zlib.error as error:
-        return True, f'{error} in the piece at byte {start}'
     return True, ''
+
+
+def _check_deflated(content: bytes, starts: list[int], counts: list[int]) -> str:
+    """What is damaged in pieces of zlib data: libtiff stops before their checksums.
+
+    That takes as long as decoding the image, so what was found whole is not unpacked again.
+    """
+    key = (len(content), zlib.crc32(content))
+    if key in _found_whole:
+        return ''
+    for start, count in zip(starts, counts):
+        try:
+            zlib.decompressobj().decompress(memoryview(content)[start : start + count])
+        except zlib.error as error:
+            return f'{error} in the piece at byte {start}'
+    _found_whole.add(key)
+    return ''

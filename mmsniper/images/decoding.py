@@ -26,8 +26,8 @@ from .tiff import (
     ALPHA,
     BITS_PER_SAMPLE,
     EXTRA_SAMPLES,
+    MULTIPLIED_ALPHA,
     ORIENTATION,
-    PREMULTIPLIED_ALPHA,
     TiffTags,
 )
 
@@ -137,12 +137,11 @@ def _decode(content: bytes, flag: str, backend: str) -> tuple[np.ndarray | None,
     """The pixels as a decoder gives them, and how many bits of a sample are used, if stated."""
     if backend == 'tifffile':
         return mmcv.imfrombytes(content, flag, backend=backend), None
-    if is_tiff(content):
-        content, bits = _plain_tiff(content)
-    else:
-        bits = 8 if has_8_bits(content) else None
+    bits = _stated_bits(content)
     if bits != 8 and flag != 'unchanged':  # other decoders know no colour of more than 8 bits
         flag, backend = 'unchanged', 'cv2'
+    if is_tiff(content):
+        content = _plain_tiff(content, backend)
     if backend == 'pillow' and flag != 'unchanged':
         image = _by_pillow(content, flag)
     elif backend == 'turbojpeg':  # it never turns, and has no name for that
@@ -157,19 +156,26 @@ def _decode(content: bytes, flag: str, backend: str) -> tuple[np.ndarray | None,
     return image, bits
 
 
-def _plain_tiff(content: bytes) -> tuple[bytes, int]:
-    """A TIFF whose colour is not to be multiplied and which is not to be turned, and its bits.
+def _stated_bits(content: bytes) -> int | None:
+    """How many bits of a sample are used, 8 for less; None where only decoding can tell."""
+    if is_tiff(content):
+        return max(8, *TiffTags(content).numbers(BITS_PER_SAMPLE).tolist(), 0)
+    return 8 if has_8_bits(content) else None
 
-    OpenCV always turns TIFFs, and libtiff multiplies colour by alpha that is marked as such, but
-    not where it is marked as multiplied already.
+
+def _plain_tiff(content: bytes, backend: str) -> bytes:
+    """A TIFF that the decoder leaves as it is stored.
+
+    OpenCV always turns TIFFs. It multiplies colour by alpha unless that has been done already, and
+    Pillow divides by it where it has; so each is told what makes it do nothing.
     """
     tags = TiffTags(content)
-    bits = tags.numbers(BITS_PER_SAMPLE)
-    content = tags.with_numbers(EXTRA_SAMPLES, ALPHA, PREMULTIPLIED_ALPHA)
+    alphas = (ALPHA, MULTIPLIED_ALPHA)
+    content = tags.with_numbers(EXTRA_SAMPLES, *(alphas if backend == 'cv2' else alphas[::-1]))
     tags = TiffTags(content)
     for orientation in tags.numbers(ORIENTATION)[:1].tolist():
         content = tags.with_numbers(ORIENTATION, orientation, UPRIGHT)
-    return content, max(8, int(bits.max())) if len(bits) else 8
+    return content
 
 
 def _by_pillow(content: bytes, flag: str) -> np.ndarray:

@@ -13,7 +13,7 @@ ORIENTATION = 274
 EXTRA_SAMPLES = 338
 PIECES = ((273, 279), (324, 325))  # offsets and byte counts, of strips and of tiles
 DEFLATE = (8, 32946)
-PREMULTIPLIED_ALPHA, ALPHA = 1, 2
+MULTIPLIED_ALPHA, ALPHA = 1, 2
 
 _NUMBERS = {1: 'u1', 3: 'u2', 4: 'u4', 13: 'u4', 16: 'u8'}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
