@@ -1,5 +1,6 @@
 import io
 
+import cv2
 import numpy as np
 import pytest
 from image_files import encoded, photograph, tiff
@@ -64,6 +65,20 @@ def test_tiffs_of_every_kind(order, big):
         assert stored_orientation(content) == orientation
         stored = decode_image(content, 'tiff', 'color_ignore_orientation')
         assert (stored == PICTURES[0]).all()
+
+
+def test_a_decoder_that_never_turns(monkeypatch):
+    class Decoder:
+        def decode(self, content, flag):
+            return cv2.imdecode(
+                np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+            )
+
+    monkeypatch.setattr('mmcv.image.io.jpeg', Decoder())
+    content, _ = with_orientation('JPEG', PICTURES[0], 6)
+    for color_type in ('color', 'color_ignore_orientation'):
+        turned = decode_image(content, 'jpeg', color_type, 'turbojpeg')
+        assert (turned == decode_image(content, 'jpeg', color_type)).all()
 
 
 def test_tags_that_say_nothing():
