@@ -108,12 +108,15 @@ def decode_image(
         raise BrokenImageError(f'image {name} is not an image that can be decoded')
     if color_type != 'unchanged':
         image = _in_color_type(image, flag, name, depth_range, bits)
-    return turn_upright(image, stored_orientation(content)) if turns(color_type) else image
+    if turns(color_type, backend):
+        image = turn_upright(image, stored_orientation(content))
+    return image
 
 
-def turns(color_type: str) -> bool:
-    """Whether images of a color type are turned as their orientation tag says."""
-    return color_type in ('color', 'grayscale')
+def turns(color_type: str, backend: str | None) -> bool:
+    """Whether images are turned as their orientation tag says."""
+    backend = backend or mmcv_io.imread_backend
+    return color_type in ('color', 'grayscale') and backend != 'tifffile'
 
 
 def check_decoding(color_type: str, backend: str | None) -> None:

@@ -57,7 +57,11 @@ class LoadIntactImage(LoadImageFromFile):
         image = decode_image(
             content, path, self.color_type, self.imdecode_backend, self.depth_range
         )
-        if not self._told_of_turning and 'height' in results and turns(self.color_type):
+        if (
+            not self._told_of_turning
+            and 'height' in results
+            and turns(self.color_type, self.imdecode_backend)
+        ):
             self._tell_of_turning(path, stored_orientation(content), image)
         if self.to_float32:
             image = image.astype(np.float32)
