@@ -201,3 +201,16 @@ def test_configs_without_chips_are_named(tool, root, tmp_path):
     (tmp_path / 'none.py').write_text('model = dict()\n')
     with pytest.raises(InputError, match=r'no train_dataloader\.dataset'):
         tool.main([str(tmp_path / 'none.py'), *out])
+
+
+def test_a_picture_of_another_size_than_annotated_is_named(tool, tmp_path):
+    info = dict(img_path='a.png', height=30, width=40, instances=[])
+
+    class Chips:
+        pipeline = type('', (), {'transforms': [lambda r: r | dict(img=np.zeros((40, 30, 3)))]})
+
+        def get_data_info(self, item):
+            return dict(info)
+
+    with pytest.raises(InputError, match=r'a\.png is 30x40 pixels, but its annotation says 40x30'):
+        tool.load_image(Chips(), 0)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.nesting import nested_datasets
+from mmsniper.datasets.transforms.chip_sample import check_image_size
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.stage_configs import chip_config
@@ -77,6 +78,7 @@ def load_image(chips: ChipDataset, item: int) -> tuple:
         raise InputError(
             'the pipeline of ChipDataset loads no image: begin it with LoadImageFromFile'
         )
+    check_image_size(results)  # which ChipSample does for chips
     return results['img'], info
 
 

@@ -1,7 +1,9 @@
 """Transforms of a pipeline that trains and tests on chips."""
 
+from mmsniper.images import BrokenImageError
+
 from .chip_sample import ChipSample
-from .load_image import BrokenImageError, LoadIntactImage
+from .load_image import LoadIntactImage
 from .pack_chip_inputs import PackChipInputs
 from .scale_normalize import ScaleNormalize
 

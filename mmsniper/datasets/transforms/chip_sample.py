@@ -186,8 +186,8 @@ def check_image_size(results: dict) -> None:
     if (height, width) == expected:
         return
     hint = (
-        'it may carry an EXIF rotation, which '
-        "LoadIntactImage(color_type='color_ignore_orientation') leaves out"
+        "it may carry an EXIF rotation, which LoadIntactImage applies with color_type='color' and "
+        "leaves out with 'color_ignore_orientation'"
         if (width, height) == expected
         else 'correct the annotation or the file'
     )

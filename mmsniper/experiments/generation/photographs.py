@@ -17,6 +17,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from mmsniper.errors import InputError
+from mmsniper.images import BrokenImageError, read_image
 from mmsniper.utils.coco_entries import check_annotations, check_categories, check_images
 
 CATEGORY_CHOICES = ('all', 'super', 'single')
@@ -53,11 +54,12 @@ class Photograph:
             np.ndarray: (height, width, 3) uint8 BGR.
 
         Raises:
-            InputError: It is no picture, or of another size than its annotation file says.
+            InputError: It is no whole picture, or of another size than its annotation file says.
         """
-        image = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise InputError(f'image {self.path} cannot be read as a picture: replace it')
+        try:
+            image = read_image(self.path)
+        except BrokenImageError as error:
+            raise InputError(f'image {self.path} cannot be read as a picture: {error}') from error
         if image.shape[:2] != (self.height, self.width):
             raise InputError(
                 f'image {self.path} has {image.shape[1]}x{image.shape[0]} pixels, but its '

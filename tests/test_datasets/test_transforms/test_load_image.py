@@ -1,9 +1,11 @@
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmsniper.datasets import BrokenImageError, LoadIntactImage
+from mmsniper.errors import InputError
 
 
 @pytest.fixture
@@ -93,3 +95,83 @@ def test_progressive_jpegs_with_restart_markers(tmp_path, image):
         path.write_bytes(content[:length])
         with pytest.raises(BrokenImageError, match='cut short'):
             load(path)
+
+
+def test_colour_under_alpha_is_the_same_in_every_format(tmp_path, image):
+    alpha = np.random.default_rng(1).integers(0, 256, (40, 60, 1), np.uint8)
+    picture = Image.fromarray(np.dstack([image[:, :, ::-1], alpha]))
+    for suffix, options in (('png', {}), ('tif', {}), ('webp', dict(lossless=True, exact=True))):
+        path = tmp_path / f'image.{suffix}'
+        picture.save(path, **options)
+        assert (load(path) == image).all(), suffix
+
+
+def test_12_bits_in_16_are_not_loaded_nearly_black(tmp_path, image):
+    for suffix in ('png', 'tif'):
+        path = tmp_path / f'image.{suffix}'
+        cv2.imwrite(str(path), image.astype(np.uint16) * 16)
+        with pytest.raises(InputError, match=rf'image\.{suffix} has 16 bits .* nearly black'):
+            load(path)
+        assert (load(path, depth_range=(0, 4095)) == image).all()
+    with pytest.raises(InputError, match='depth_range'):
+        LoadIntactImage(depth_range=4095)
+    assert 'depth_range=(0, 4095)' in repr(LoadIntactImage(depth_range=(0, 4095)))
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'tif'])
+def test_damage_in_the_middle_is_noticed(tmp_path, suffix):
+    path = tmp_path / f'image.{suffix}'
+    picture = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    cv2.imwrite(str(path), picture)
+    assert load(path).shape == (200, 200, 3)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(512) + content[middle + 512 :])
+    with pytest.raises(BrokenImageError, match=rf'image\.{suffix} is damaged'):
+        load(path)
+
+
+def turned(path, image, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(image[:, :, ::-1]).save(path, exif=exif)
+    return dict(img_path=str(path), height=image.shape[0], width=image.shape[1])
+
+
+@pytest.fixture
+def warnings(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turning_that_no_size_confirms_is_said_once(tmp_path, image, orientation, warnings):
+    square = turned(tmp_path / 'square.png', image[:, :40], orientation)
+    loading = LoadIntactImage()
+    for _ in range(2):
+        loading(dict(square))
+    if orientation == 1:
+        assert not warnings.text
+        return
+    assert warnings.text.count(f'square.png was turned as its EXIF orientation {orientation}') == 1
+    assert "color_type='color_ignore_orientation'" in warnings.text
+    warnings.clear()
+    stored = LoadIntactImage(color_type='color_ignore_orientation')(dict(square))['img']
+    assert (stored == image[:, :40]).all()
+    assert not warnings.text
+    # Where the size tells, ChipSample compares it; where there is no annotation, nothing can.
+    wide = turned(tmp_path / 'wide.png', image, orientation)
+    LoadIntactImage()(wide)
+    assert ('wide.png was turned' in warnings.text) == (orientation < 5)
+    warnings.clear()
+    LoadIntactImage()(dict(img_path=square['img_path']))
+    assert not warnings.text
+
+
+def test_settings_are_checked_before_any_image(tmp_path):
+    with pytest.raises(InputError, match='color_type'):
+        LoadIntactImage(color_type='colour')
+    with pytest.raises(InputError, match='imdecode_backend'):
+        LoadIntactImage(imdecode_backend='opencv')

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import photograph, tiff
 from photograph_sources import write_source
 from pycocotools import mask as mask_util
 
@@ -183,3 +184,14 @@ def test_pictures_that_do_not_fit_their_annotations_are_named(source, tmp_path):
     change(source, put('width', 51, index=2, of='images'))
     with pytest.raises(InputError, match=r'source_2\.png has 50x60 pixels, but .* says 51x60'):
         read(source)[0][2].load()
+
+
+def test_pictures_follow_the_rules_for_all_pixels(source, tmp_path):
+    picture = photograph(48, 64)
+    alpha = np.full((48, 64, 1), 100, np.uint8)
+    file = tmp_path / 'source' / 'source_0.png'  # what a file is called does not matter
+    file.write_bytes(tiff(np.dstack([picture[:, :, ::-1], alpha]), t338=[2]))
+    assert (read(source)[0][0].load() == picture).all()
+    file.write_bytes(tiff(picture.astype(np.uint16) * 16))
+    with pytest.raises(InputError, match='nearly black'):
+        read(source)[0][0].load()
