@@ -42,9 +42,9 @@ def in_valid_range(sizes: np.ndarray, valid_range: tuple[float, float]) -> np.nd
     Returns:
         np.ndarray: (n,) bool; a size that is NaN is in no range.
     """
-    low, high = valid_range
+    low, high = _open_ends(valid_range)
     sizes = np.asarray(sizes, dtype=np.float64)
-    return (sizes >= (-np.inf if low < 0 else low)) & (sizes < (np.inf if high < 0 else high))
+    return (sizes >= low) & (sizes < high)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Pyramid:
             the original image, half-open: ``lo <= size < hi``. -1 leaves that end open.
 
     Raises:
-        InputError: If the levels or ranges are malformed, differ in number, or the levels are
-            not ordered fine to coarse.
+        InputError: If the levels or ranges are malformed, differ in number, or are not ordered fine
+            to coarse: no level's range may lie below that of a finer one.
     """
 
     levels: tuple[Level, ...]
@@ -80,6 +80,7 @@ class Pyramid:
                 f'range per level (levels={levels!r}, valid_ranges={ranges!r}).'
             )
         _check_order(levels)
+        _check_range_order(ranges)
         object.__setattr__(self, 'levels', levels)
         object.__setattr__(self, 'valid_ranges', ranges)
 
@@ -120,6 +121,55 @@ class Pyramid:
             np.ndarray: (n, L) bool; a size that is NaN is in no range.
         """
         return np.stack([in_valid_range(sizes, bounds) for bounds in self.valid_ranges], axis=1)
+
+    @property
+    def holes(self) -> list[tuple[float, float]]:
+        """The sizes ``[lo, hi)`` between the smallest and the largest bound that no range holds."""
+        found = []
+        bounds = sorted(_open_ends(bounds) for bounds in self.valid_ranges)
+        reached = bounds[0][1]
+        for low, high in bounds[1:]:
+            if low > reached:
+                found.append((reached, low))
+            reached = max(reached, high)
+        return found
+
+    def check_holes(self, owner: str) -> None:
+        """Raise an InputError where the valid ranges have a hole.
+
+        Args:
+            owner (str): Whose ranges these are. It has a parameter ``allow_holes``.
+        """
+        if self.holes:
+            sizes = ' and '.join(f'from {low:g} up to {high:g} px' for low, high in self.holes)
+            raise InputError(
+                f'no range in valid_ranges={list(self.valid_ranges)} of {owner} holds objects '
+                f'{sizes}, which would never be trained on or detected; let the ranges overlap, or '
+                'set allow_holes=True if that is meant'
+            )
+
+    def check_order_in(self, names: Sequence[str], heights: np.ndarray, widths: np.ndarray) -> None:
+        """Raise an InputError where a level is finer than the one before it in some image.
+
+        Factors and sizes in pixels can be compared in an image only.
+
+        Args:
+            names (Sequence[str]): What to call each of n images in the error.
+            heights (np.ndarray): (n,) heights of the images in pixels.
+            widths (np.ndarray): (n,) widths.
+        """
+        factors = self.scale_factors(heights, widths)
+        finer = factors[:, 1:] > factors[:, :-1] * (1 + 1e-9)
+        if finer.any():
+            image, level = np.argwhere(finer)[0]
+            raise InputError(
+                f'levels={list(self.levels)} must be ordered fine to coarse, but in '
+                f'{finer.any(axis=1).sum()} of {len(finer)} images, such as {names[image]} of '
+                f'{widths[image]}x{heights[image]} pixels, {self.levels[level + 1]!r} (factor '
+                f'{factors[image, level + 1]:.3g}) is finer than {self.levels[level]!r} before it '
+                f'(factor {factors[image, level]:.3g}); write all levels as factors, or all as '
+                '(short, long)'
+            )
 
 
 def check_sides(heights: np.ndarray, widths: np.ndarray) -> None:
@@ -219,3 +269,21 @@ def _check_order(levels: tuple[Level, ...]) -> None:
                 f'levels={levels!r} must be ordered fine to coarse, but {coarse!r} comes after '
                 f'{fine!r} and is finer.'
             )
+
+
+def _open_ends(bounds: tuple[float, float]) -> tuple[float, float]:
+    """A range with infinity in place of -1."""
+    low, high = bounds
+    return (-np.inf if low < 0 else low, np.inf if high < 0 else high)
+
+
+def _check_range_order(ranges: tuple[tuple[float, float], ...]) -> None:
+    """Raise where a level is for smaller objects than a finer one; ranges may hold each other."""
+    ends = [_open_ends(bounds) for bounds in ranges]
+    for coarse, (low, high) in enumerate(ends):
+        for fine, (fine_low, fine_high) in enumerate(ends[:coarse]):
+            if (low, high) != (fine_low, fine_high) and low <= fine_low and high <= fine_high:
+                raise InputError(
+                    f'valid_ranges={list(ranges)} must rise from fine to coarse levels, but '
+                    f'{ranges[coarse]} comes after {ranges[fine]} and is for smaller objects.'
+                )
