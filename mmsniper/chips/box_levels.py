@@ -35,6 +35,11 @@ class BoxLevels:
     too_long: np.ndarray
     too_thin: np.ndarray
 
+    def __getitem__(self, rows: slice) -> BoxLevels:
+        """The levels of some boxes."""
+        columns = self.in_range, self.valid, self.too_long, self.too_thin
+        return BoxLevels(*(column[rows] for column in columns))
+
     @property
     def out_of_range(self) -> np.ndarray:
         """Which boxes count nowhere, (n,) bool."""

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.chip_summary import describe_levels
 from mmsniper.datasets.nesting import nested_datasets
+from mmsniper.datasets.samplers import check_training_sampler
 
 
 @HOOKS.register_module()
@@ -23,7 +24,9 @@ class ChipEpochHook(Hook):
     priority = 'NORMAL'
 
     def before_train(self, runner) -> None:
-        """Warn of wrappers that stay with the chips of epoch 0."""
+        """Refuse samplers, and warn of wrappers, that stay with the chips of epoch 0."""
+        if _chip_datasets(runner):
+            check_training_sampler(runner.train_loop)
         for dataset in nested_datasets(runner.train_loop.dataloader.dataset):
             if isinstance(dataset, ChipDataset):
                 break
@@ -41,6 +44,12 @@ class ChipEpochHook(Hook):
                 f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} chips, of '
                 f'which training gets {len(dataset)}, fine to coarse: {describe_levels(dataset)}'
             )
+            if dataset.num_negatives_left_out:
+                runner.logger.warning(
+                    f'ChipDataset: {dataset.num_negatives_left_out} negative chips of this epoch '
+                    'are left out for want of room; raise room_for_negatives of ChipDataset to '
+                    'train on them'
+                )
 
     def after_train_epoch(self, runner) -> None:
         """Log how many chips were replaced by others so far."""

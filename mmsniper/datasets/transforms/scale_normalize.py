@@ -29,8 +29,9 @@ class ScaleNormalize(BaseTransform):
     ``levels`` and ``valid_ranges``.
 
     An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
-    image, lies in ``[lo, hi)``, or if it fits no chip of a level where it does and this is the next
-    coarser one that has room for it; then ``valid_range`` becomes wide enough for it. What happens to the others is up to ``mode``:
+    image, lies in ``[lo, hi)``. On chips it also counts if it fits no chip of the levels where it
+    does and this is the next coarser one that has room for it; then ``valid_range`` is made wide
+    enough for it. What happens to the others is up to ``mode``:
 
     - ``'ignore'``: ``gt_ignore_flags`` is set, and a segmentation map is not learnt in the boxes of
       ignored objects, valid boxes spared. Needs an assigner that honours ignored instances, such as
