@@ -62,8 +62,8 @@ class Pyramid:
             the original image, half-open: ``lo <= size < hi``. -1 leaves that end open.
 
     Raises:
-        InputError: If the levels or ranges are malformed, differ in number, or are not ordered fine
-            to coarse: no level's range may lie below that of a finer one.
+        InputError: If the levels or ranges are malformed, differ in number, or the levels are
+            not ordered fine to coarse.
     """
 
     levels: tuple[Level, ...]
@@ -80,7 +80,6 @@ class Pyramid:
                 f'range per level (levels={levels!r}, valid_ranges={ranges!r}).'
             )
         _check_order(levels)
-        _check_range_order(ranges)
         object.__setattr__(self, 'levels', levels)
         object.__setattr__(self, 'valid_ranges', ranges)
 
@@ -134,18 +133,31 @@ class Pyramid:
             reached = max(reached, high)
         return found
 
-    def check_holes(self, owner: str) -> None:
-        """Raise an InputError where the valid ranges have a hole.
+    def check_ranges(self, owner: str, allow_holes: bool = False) -> None:
+        """Raise an InputError where the valid ranges fall, or leave out sizes between their ends.
+
+        They fall where a level is for smaller objects than a finer one. A range may hold another.
 
         Args:
-            owner (str): Whose ranges these are. It has a parameter ``allow_holes``.
+            owner (str): What has these ranges, and a parameter ``allow_holes``.
+            allow_holes (bool): Whether they may leave out sizes. Defaults to False.
         """
-        if self.holes:
+        ranges = self.valid_ranges
+        ends = [_open_ends(bounds) for bounds in ranges]
+        for coarse, (low, high) in enumerate(ends):
+            for fine, (fine_low, fine_high) in enumerate(ends[:coarse]):
+                if (low, high) != (fine_low, fine_high) and low <= fine_low and high <= fine_high:
+                    raise InputError(
+                        f'valid_ranges={list(ranges)} of {owner} must rise from fine to coarse '
+                        f'levels, but {ranges[coarse]} comes after {ranges[fine]} and is for '
+                        'smaller objects'
+                    )
+        if self.holes and not allow_holes:
             sizes = ' and '.join(f'from {low:g} up to {high:g} px' for low, high in self.holes)
             raise InputError(
-                f'no range in valid_ranges={list(self.valid_ranges)} of {owner} holds objects '
-                f'{sizes}, which would never be trained on or detected; let the ranges overlap, or '
-                'set allow_holes=True if that is meant'
+                f'no range in valid_ranges={list(ranges)} of {owner} holds objects {sizes}, which '
+                'would never be trained on or detected; let the ranges overlap, or set '
+                'allow_holes=True if that is meant'
             )
 
     def check_order_in(self, names: Sequence[str], heights: np.ndarray, widths: np.ndarray) -> None:
@@ -275,15 +287,3 @@ def _open_ends(bounds: tuple[float, float]) -> tuple[float, float]:
     """A range with infinity in place of -1."""
     low, high = bounds
     return (-np.inf if low < 0 else low, np.inf if high < 0 else high)
-
-
-def _check_range_order(ranges: tuple[tuple[float, float], ...]) -> None:
-    """Raise where a level is for smaller objects than a finer one; ranges may hold each other."""
-    ends = [_open_ends(bounds) for bounds in ranges]
-    for coarse, (low, high) in enumerate(ends):
-        for fine, (fine_low, fine_high) in enumerate(ends[:coarse]):
-            if (low, high) != (fine_low, fine_high) and low <= fine_low and high <= fine_high:
-                raise InputError(
-                    f'valid_ranges={list(ranges)} must rise from fine to coarse levels, but '
-                    f'{ranges[coarse]} comes after {ranges[fine]} and is for smaller objects.'
-                )

@@ -69,8 +69,7 @@ class Recipe:
             ranges = TEST_VALID_RANGES if paper else widen_ranges(train.valid_ranges)
         test = Pyramid(levels, ranges)
         for name, pyramid in (('', train), ('test_', test)):
-            if not self.allow_holes:
-                pyramid.check_holes(f'the {name or "train_"}dataloader')
+            pyramid.check_ranges(f'the {name or "train_"}dataloader', self.allow_holes)
             object.__setattr__(self, f'{name}levels', pyramid.levels)
             object.__setattr__(self, f'{name}valid_ranges', pyramid.valid_ranges)
 

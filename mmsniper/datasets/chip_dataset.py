@@ -137,8 +137,7 @@ class ChipDataset:
                 f'{max_negatives}, chips per image, but is {room_for_negatives}'
             )
         self.pyramid = Pyramid(levels, valid_ranges)
-        if not allow_holes:
-            self.pyramid.check_holes('ChipDataset')
+        self.pyramid.check_ranges('ChipDataset', allow_holes)
         self.chip_size = chip_size
         self.stride = stride
         self.proposal_file = proposal_file

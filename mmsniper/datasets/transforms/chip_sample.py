@@ -74,8 +74,8 @@ class ChipSample(BaseTransform):
             raise InputError('ChipSample needs both levels and valid_ranges, or neither of them')
         self.min_visible = min_visible
         self.pyramid = None if levels is None else Pyramid(levels, valid_ranges)
-        if self.pyramid and not allow_holes:
-            self.pyramid.check_holes('ChipSample')
+        if self.pyramid:
+            self.pyramid.check_ranges('ChipSample', allow_holes)
         self.chip_size = chip_size
         self.stride = stride
 

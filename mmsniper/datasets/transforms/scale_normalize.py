@@ -68,8 +68,8 @@ class ScaleNormalize(BaseTransform):
         if (levels is None) != (valid_ranges is None):
             raise InputError('ScaleNormalize needs both levels and valid_ranges, or neither')
         self.pyramid = None if levels is None else Pyramid(levels, valid_ranges)
-        if self.pyramid and not allow_holes:
-            self.pyramid.check_holes('ScaleNormalize')
+        if self.pyramid:
+            self.pyramid.check_ranges('ScaleNormalize', allow_holes)
         self.mode = mode
         self.fill_value = tuple(fill_value)
         # The scale is set anew for each image.
