@@ -245,5 +245,5 @@ class EpochChips:
         positives, negatives = order[~chips.negative[order]], order[chips.negative[order]]
         free = self._length - len(positives)
         repeated = positives if len(positives) else negatives
-        extra = np.resize(repeated, max(free - len(negatives), 0))
+        extra = np.resize(repeated[::-1], max(free - len(negatives), 0))
         return chips[np.sort(np.concatenate([positives, negatives[:free], extra]))]
