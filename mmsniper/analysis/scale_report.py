@@ -13,6 +13,7 @@ from .object_scales import HIGH, LOW, SMALLEST_SEEN
 from .scale_proposal import LARGEST_SEEN, Proposal, widen_ranges
 from .scale_statistics import (
     ScaleCost,
+    promoted_share,
     scale_histograms,
     uncovered_share,
     without_chip_share,
@@ -52,6 +53,7 @@ def scale_figures(
     return dict(
         levels=list(pyramid.levels),
         valid_ranges=list(pyramid.valid_ranges),
+        holes=pyramid.holes,
         test_valid_ranges=widen_ranges(pyramid.valid_ranges),
         chip_size=chip_size,
         chips_per_image=cost.chips_per_image,
@@ -64,6 +66,7 @@ def scale_figures(
         meets_budget=cost.relative <= budget,
         uncovered_share=uncovered_share(annotations, pyramid),
         without_chip_share=without_chip_share(annotations, pyramid, chip_size),
+        promoted_share=promoted_share(annotations, pyramid, chip_size),
         one_level_is_enough=pyramid.num_levels == 1 and bool(high <= ONE_LEVEL_RATIO * low),
         images=len(annotations.heights),
         images_measured=images_measured,
@@ -127,11 +130,23 @@ def notes(figures: dict[str, Any], proposal: Proposal | None) -> list[str]:
             f'{missing} of {objects} objects ({figures["uncovered_share"]:.2%}) have no valid '
             'level and would never be trained on; widen valid_ranges.'
         )
-    without_chip = figures['without_chip_share'] - figures['uncovered_share']
+    promoted = figures['promoted_share']
+    if promoted > 0:
+        found.append(
+            f'{round(promoted * objects)} of {objects} objects ({promoted:.2%}) are too long for a '
+            'chip of the levels that their size is valid at, and are shown at the next coarser one.'
+        )
+    without_chip = figures['without_chip_share'] - figures['uncovered_share'] - promoted
     if without_chip > 1e-9:
         found.append(
             f'{round(without_chip * objects)} of {objects} objects ({without_chip:.2%}) have a '
-            'valid level but are in no chip whole: at it they are too long, or below 2 px thin.'
+            'valid level but are in no chip whole: they are too long for one even at the coarsest '
+            'level, or below 2 px thin.'
+        )
+    if figures['holes']:
+        holes = ', '.join(f'{low:g} to {high:g} px' for low, high in figures['holes'])
+        found.append(
+            f'The valid ranges leave out {holes}; training refuses that unless allow_holes=True.'
         )
     if objects < FEW_OBJECTS:
         found.append(

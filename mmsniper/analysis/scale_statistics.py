@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsniper.chips import Pyramid, box_sizes, positive_chips
+from mmsniper.chips import Pyramid, box_levels, box_sizes, positive_chips
 
 from .coco_boxes import Annotations
 from .cost import chip_megapixels, megapixels
@@ -79,7 +79,8 @@ def measure_cost(
     Raises:
         InputError: If ``chip_size`` or ``stride`` is no positive whole number.
     """
-    chips = positive_chips(*annotations, pyramid, chip_size=chip_size, stride=stride, seed=seed)
+    valid = box_levels(*annotations, pyramid, chip_size).valid
+    chips = positive_chips(*annotations, pyramid, chip_size, stride, seed, valid=valid)
     heights, widths = annotations.heights, annotations.widths
     num_images = len(heights)
     factors = pyramid.scale_factors(heights, widths)
@@ -108,7 +109,7 @@ def uncovered_share(annotations: Annotations, pyramid: Pyramid) -> float:
 
 
 def without_chip_share(annotations: Annotations, pyramid: Pyramid, chip_size: int) -> float:
-    """Share of the objects that no positive chip can wholly contain.
+    """Share of the objects that no chip of a level for their size wholly contains.
 
     Besides those without a valid level these are objects that are too long for a chip at each
     level they are valid at, and slivers of less than 2 pixels that are valid at the finest only.
@@ -121,15 +122,23 @@ def without_chip_share(annotations: Annotations, pyramid: Pyramid, chip_size: in
     Returns:
         float: From 0 to 1.
     """
-    boxes, image = annotations.boxes, box_images(annotations)
-    factors = pyramid.scale_factors(annotations.heights, annotations.widths)
-    # The rules of ``positive_chips``: chips are whole pixels of the image, and so is what they
-    # contain.
-    chip_sides = np.floor(chip_size / factors + 1e-6)[image]
-    touched = np.ceil(boxes[:, 2:]) - np.floor(boxes[:, :2])
-    fits = touched.max(axis=1)[:, None] <= chip_sides
-    fits[:, 0] &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= 2
-    return float(1 - (pyramid.in_range(box_sizes(boxes)) & fits).any(axis=1).mean())
+    levels = box_levels(*annotations, pyramid, chip_size)
+    without = levels.out_of_range | levels.promoted | levels.too_long | levels.too_thin
+    return float(without.mean())
+
+
+def promoted_share(annotations: Annotations, pyramid: Pyramid, chip_size: int) -> float:
+    """Share of the objects that are shown at a coarser level because no other chip holds them.
+
+    Args:
+        annotations (Annotations): Of n >= 1 boxes.
+        pyramid (Pyramid): Levels and valid ranges.
+        chip_size (int): Longest side of a chip in pixels of its level.
+
+    Returns:
+        float: From 0 to 1, a part of ``without_chip_share``.
+    """
+    return float(box_levels(*annotations, pyramid, chip_size).promoted.mean())
 
 
 def scale_histograms(annotations: Annotations, pyramid: Pyramid) -> dict[str, Any]:

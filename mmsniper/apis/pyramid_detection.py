@@ -18,7 +18,14 @@ from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
 
 # What a ChipDataset in test mode is made with, besides its images.
-_VIEW_SETTINGS = ('pipeline', 'levels', 'valid_ranges', 'tile_size', 'tile_overlap')
+_VIEW_SETTINGS = (
+    'pipeline',
+    'levels',
+    'valid_ranges',
+    'allow_holes',
+    'tile_size',
+    'tile_overlap',
+)
 
 
 def pyramid_dataset(images, test_dataset: Mapping) -> ChipDataset:

@@ -1,5 +1,6 @@
 """Where to cut chips: pyramid levels, valid ranges and the greedy cover (NumPy and Numba only)."""
 
+from .box_levels import BoxLevels, box_levels
 from .negative import negative_chips
 from .positive import positive_chips
 from .pyramid import Pyramid, box_sizes, in_valid_range
@@ -7,8 +8,10 @@ from .table import ChipTable
 from .views import pyramid_views
 
 __all__ = [
+    'BoxLevels',
     'ChipTable',
     'Pyramid',
+    'box_levels',
     'box_sizes',
     'in_valid_range',
     'negative_chips',

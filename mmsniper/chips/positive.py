@@ -3,10 +3,11 @@
 Shapes: n boxes, m images, L pyramid levels.
 """
 
-from typing import Union
+from __future__ import annotations
 
 import numpy as np
 
+from ..errors import InputError
 from .arguments import read_image_boxes, read_pixels, read_seed
 from .cover import cover_images
 from .pyramid import Pyramid, box_sizes
@@ -25,8 +26,9 @@ def positive_chips(
     pyramid: Pyramid,
     chip_size: int = 512,
     stride: int = 32,
-    seed: Union[int, np.random.Generator] = 0,
+    seed: int | np.random.Generator = 0,
     cover_long: bool = True,
+    valid: np.ndarray | None = None,
 ) -> ChipTable:
     """Cover the valid boxes of every image at every level with few chips.
 
@@ -55,6 +57,9 @@ def positive_chips(
             SNIPER leaves out those with a side of ``chip_size - stride - 1`` level pixels or
             more, except at the coarsest level, because they may fall between its grid positions.
             On COCO this saves about one chip in a hundred. Defaults to True.
+        valid (np.ndarray, optional): (n, L) bool, at which levels each box is valid, as
+            :func:`box_levels` finds it, which leaves out no box for being too long at its levels.
+            Defaults to None, where the range holds its size.
 
     Returns:
         ChipTable: The chips, by image, then by level; each lies inside its image.
@@ -67,6 +72,13 @@ def positive_chips(
         'boxes', boxes, image_starts, heights, widths
     )
     chip_size, stride = read_pixels('chip_size', chip_size), read_pixels('stride', stride)
+    if valid is None:
+        valid = pyramid.in_range(box_sizes(boxes))
+    elif np.shape(valid) != (len(boxes), pyramid.num_levels):
+        raise InputError(
+            f'valid has shape {np.shape(valid)}; it must be ({len(boxes)}, {pyramid.num_levels}), '
+            'boxes by levels.'
+        )
     max_side = np.full(pyramid.num_levels, np.inf)
     if not cover_long:
         max_side[:-1] = chip_size - stride - 1
@@ -76,7 +88,7 @@ def positive_chips(
         heights,
         widths,
         pyramid.scale_factors(heights, widths),
-        np.ascontiguousarray(pyramid.in_range(box_sizes(boxes))),
+        np.require(valid, dtype=bool, requirements='CAW'),
         chip_size,
         stride,
         shortest_sides(pyramid),

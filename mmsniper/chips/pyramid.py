@@ -42,9 +42,9 @@ def in_valid_range(sizes: np.ndarray, valid_range: tuple[float, float]) -> np.nd
     Returns:
         np.ndarray: (n,) bool; a size that is NaN is in no range.
     """
-    low, high = valid_range
+    low, high = _open_ends(valid_range)
     sizes = np.asarray(sizes, dtype=np.float64)
-    return (sizes >= (-np.inf if low < 0 else low)) & (sizes < (np.inf if high < 0 else high))
+    return (sizes >= low) & (sizes < high)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,68 @@ class Pyramid:
             np.ndarray: (n, L) bool; a size that is NaN is in no range.
         """
         return np.stack([in_valid_range(sizes, bounds) for bounds in self.valid_ranges], axis=1)
+
+    @property
+    def holes(self) -> list[tuple[float, float]]:
+        """The sizes ``[lo, hi)`` between the smallest and the largest bound that no range holds."""
+        found = []
+        bounds = sorted(_open_ends(bounds) for bounds in self.valid_ranges)
+        reached = bounds[0][1]
+        for low, high in bounds[1:]:
+            if low > reached:
+                found.append((reached, low))
+            reached = max(reached, high)
+        return found
+
+    def check_ranges(self, owner: str, allow_holes: bool = False) -> None:
+        """Raise an InputError where the valid ranges fall, or leave out sizes between their ends.
+
+        They fall where a level is for smaller objects than a finer one. A range may hold another.
+
+        Args:
+            owner (str): What has these ranges, and a parameter ``allow_holes``.
+            allow_holes (bool): Whether they may leave out sizes. Defaults to False.
+        """
+        ranges = self.valid_ranges
+        ends = [_open_ends(bounds) for bounds in ranges]
+        for coarse, (low, high) in enumerate(ends):
+            for fine, (fine_low, fine_high) in enumerate(ends[:coarse]):
+                if (low, high) != (fine_low, fine_high) and low <= fine_low and high <= fine_high:
+                    raise InputError(
+                        f'valid_ranges={list(ranges)} of {owner} must rise from fine to coarse '
+                        f'levels, but {ranges[coarse]} comes after {ranges[fine]} and is for '
+                        'smaller objects'
+                    )
+        if self.holes and not allow_holes:
+            sizes = ' and '.join(f'from {low:g} up to {high:g} px' for low, high in self.holes)
+            raise InputError(
+                f'no range in valid_ranges={list(ranges)} of {owner} holds objects {sizes}, which '
+                'would never be trained on or detected; let the ranges overlap, or set '
+                'allow_holes=True if that is meant'
+            )
+
+    def check_order_in(self, names: Sequence[str], heights: np.ndarray, widths: np.ndarray) -> None:
+        """Raise an InputError where a level is finer than the one before it in some image.
+
+        Factors and sizes in pixels can be compared in an image only.
+
+        Args:
+            names (Sequence[str]): What to call each of n images in the error.
+            heights (np.ndarray): (n,) heights of the images in pixels.
+            widths (np.ndarray): (n,) widths.
+        """
+        factors = self.scale_factors(heights, widths)
+        finer = factors[:, 1:] > factors[:, :-1] * (1 + 1e-9)
+        if finer.any():
+            image, level = np.argwhere(finer)[0]
+            raise InputError(
+                f'levels={list(self.levels)} must be ordered fine to coarse, but in '
+                f'{finer.any(axis=1).sum()} of {len(finer)} images, such as {names[image]} of '
+                f'{widths[image]}x{heights[image]} pixels, {self.levels[level + 1]!r} (factor '
+                f'{factors[image, level + 1]:.3g}) is finer than {self.levels[level]!r} before it '
+                f'(factor {factors[image, level]:.3g}); write all levels as factors, or all as '
+                '(short, long)'
+            )
 
 
 def check_sides(heights: np.ndarray, widths: np.ndarray) -> None:
@@ -219,3 +281,9 @@ def _check_order(levels: tuple[Level, ...]) -> None:
                 f'levels={levels!r} must be ordered fine to coarse, but {coarse!r} comes after '
                 f'{fine!r} and is finer.'
             )
+
+
+def _open_ends(bounds: tuple[float, float]) -> tuple[float, float]:
+    """A range with infinity in place of -1."""
+    low, high = bounds
+    return (-np.inf if low < 0 else low, np.inf if high < 0 else high)

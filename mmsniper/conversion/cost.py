@@ -12,7 +12,7 @@ import numpy as np
 from mmdet.registry import DATASETS
 from mmengine.registry import DefaultScope
 
-from mmsniper.chips import positive_chips
+from mmsniper.chips import box_levels, positive_chips
 from mmsniper.datasets.annotation_file import annotation_files
 from mmsniper.datasets.box_table import read_boxes
 
@@ -103,16 +103,10 @@ def _measure(
         dataset.full_init()
         boxes = read_boxes(dataset)
     pyramid = recipe.train_pyramid
-    chips = positive_chips(
-        boxes.boxes,
-        boxes.image_starts,
-        boxes.heights,
-        boxes.widths,
-        pyramid,
-        recipe.chip_size,
-        recipe.stride,
-        seed=0,
-    )
+    images = boxes.boxes, boxes.image_starts, boxes.heights, boxes.widths
+    grid = pyramid, recipe.chip_size
+    valid = box_levels(*images, *grid).valid
+    chips = positive_chips(*images, *grid, recipe.stride, seed=0, valid=valid)
     if len(chips) == 0:
         raise ValueError('no image has a box in a valid range')
     scales = pyramid.scale_factors(boxes.heights, boxes.widths)[chips.image, chips.level]

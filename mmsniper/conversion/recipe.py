@@ -37,6 +37,7 @@ class Recipe:
         tile_size (int, optional): Largest side of a view in testing; larger ones are tiled.
         chips_per_image (float, optional): How many chips an image has on average. Defaults to None:
             counted where the annotations are there, else the paper's for COCO.
+        allow_holes (bool): Whether ranges may leave out sizes between the smallest and the largest.
 
     Raises:
         InputError: A setting is impossible.
@@ -50,6 +51,7 @@ class Recipe:
     stride: int = 32
     tile_size: int | None = None
     chips_per_image: float | None = None
+    allow_holes: bool = False
 
     def __post_init__(self) -> None:
         for name in ('chip_size', 'stride', 'tile_size', 'chips_per_image'):
@@ -67,6 +69,7 @@ class Recipe:
             ranges = TEST_VALID_RANGES if paper else widen_ranges(train.valid_ranges)
         test = Pyramid(levels, ranges)
         for name, pyramid in (('', train), ('test_', test)):
+            pyramid.check_ranges(f'the {name or "train_"}dataloader', self.allow_holes)
             object.__setattr__(self, f'{name}levels', pyramid.levels)
             object.__setattr__(self, f'{name}valid_ranges', pyramid.valid_ranges)
 
@@ -82,12 +85,20 @@ class Recipe:
             valid_ranges=_plain(self.valid_ranges),
             chip_size=self.chip_size,
             stride=self.stride,
+            **self._allowing_holes(),
         )
 
     def test_settings(self) -> dict:
         """What a ``ChipDataset`` of testing is given."""
-        settings = dict(levels=list(self.test_levels), valid_ranges=_plain(self.test_valid_ranges))
+        settings = dict(
+            levels=list(self.test_levels),
+            valid_ranges=_plain(self.test_valid_ranges),
+            **self._allowing_holes(),
+        )
         return settings if self.tile_size is None else dict(settings, tile_size=self.tile_size)
+
+    def _allowing_holes(self) -> dict:
+        return dict(allow_holes=True) if self.allow_holes else {}
 
     @classmethod
     def from_config(cls, config: Config) -> Recipe:
@@ -108,7 +119,7 @@ class Recipe:
         return cls(**settings)
 
 
-_TRAIN_KEYS = ('levels', 'valid_ranges', 'chip_size', 'stride')
+_TRAIN_KEYS = ('levels', 'valid_ranges', 'chip_size', 'stride', 'allow_holes')
 _TEST_KEYS = {
     'levels': 'test_levels',
     'valid_ranges': 'test_valid_ranges',

@@ -12,12 +12,19 @@ from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from torch.utils.data import get_worker_info
 
-from mmsniper.chips import ChipTable, Pyramid, box_sizes, in_valid_range, pyramid_views
+from mmsniper.chips import BoxLevels, ChipTable, Pyramid, pyramid_views
 from mmsniper.errors import InputError
 
 from .annotation_reading import AnnotationReading
+from .announced_negatives import announced_room
 from .box_table import read_boxes
-from .chip_summary import log_chips, log_dropped_boxes, log_views, log_warnings
+from .chip_summary import (
+    log_chips,
+    log_dropped_boxes,
+    log_objects_without_chips,
+    log_views,
+    log_warnings,
+)
 from .class_order import common_label_names
 from .epoch_chips import EpochChips
 from .nesting import nested_datasets
@@ -37,14 +44,17 @@ class ChipDataset:
     """Chips of the images of a dataset: the SNIPER way to train and test (arXiv:1805.09300).
 
     In training an item is a chip, chosen so that the chips of an image cover its objects at the
-    level where their size is valid. With a ``proposal_file`` there are negative chips too, where
-    proposals pile up that no other chip shows, on images without any object as well.
+    level where their size is valid. A long and thin object that fits no chip there is shown at the
+    next coarser level where it does, and counts there whatever its size. With a ``proposal_file``
+    there are negative chips too, where proposals pile up that no other chip shows, on images
+    without any object as well.
 
     Every epoch has new chips, which are a pure function of ``seed`` and the epoch (see
     ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls), so they are the same on all
-    ranks and after a resume. The length stays that of epoch 0: of an epoch with more chips, some
-    are left out at random, and of one with fewer, some come twice. An index beyond the length
-    stands for a chip of a later epoch (see :class:`mmsniper.datasets.InfiniteChipSampler`).
+    ranks and after a resume. Every epoch shows every object. The length is fixed and has room for
+    that: what an epoch leaves over is filled with chips that come again, and negative chips that
+    there is no room for are left out at random. An index beyond the length stands for a chip of a
+    later epoch (see :class:`mmsniper.datasets.InfiniteChipSampler`).
 
     With ``test_mode`` an item is a view: each image at each level, whole or in tiles. Needs
     :class:`mmsniper.datasets.ViewSampler` and :class:`mmsniper.engine.ChipMergeHook`.
@@ -76,6 +86,9 @@ class ChipDataset:
             all levels or for each. Defaults to 25 at the finest level and 10 at the others.
         max_negatives (int): The most negative chips of an image in an epoch, drawn at random.
             Defaults to 2.
+        room_for_negatives (float, optional): Negative chips per image that the length has room for,
+            because proposals come later (see ``set_proposals``). Defaults to None: as many as those
+            of ``proposal_file`` make, and with :class:`mmsniper.engine.OnlineNegativesHook` 0.3.
         test_mode (bool): Whether items are views instead of chips. Defaults to False.
         seed (int): Seed of the chips. Defaults to 0.
         tile_size (int, optional): Largest side of a view in pixels of its level; larger images are
@@ -86,6 +99,8 @@ class ChipDataset:
             be loaded; each one is named and counted in the log. Defaults to False.
         max_refetch (int): How many other chips to try where the pipeline gives None. Defaults to
             100.
+        allow_holes (bool): Whether ``valid_ranges`` may leave out sizes between the smallest and
+            the largest. Defaults to False.
         lazy_init (bool): Whether to wait with reading the annotations. Defaults to False.
 
     Raises:
@@ -103,12 +118,14 @@ class ChipDataset:
         proposal_file: str | None = None,
         min_proposals: int | Sequence[int] | None = None,
         max_negatives: int = 2,
+        room_for_negatives: float | None = None,
         test_mode: bool = False,
         seed: int = 0,
         tile_size: int | None = None,
         tile_overlap: float = 0.25,
         skip_broken_images: bool = False,
         max_refetch: int = 100,
+        allow_holes: bool = False,
         lazy_init: bool = False,
     ) -> None:
         if (levels is None) != (valid_ranges is None):
@@ -121,12 +138,19 @@ class ChipDataset:
                 raise InputError(f'{name} of ChipDataset must be positive, but is {value}')
         if seed < 0:
             raise InputError(f'seed of ChipDataset must be 0 or more, but is {seed}')
+        if room_for_negatives is not None and not 0 <= room_for_negatives <= max_negatives:
+            raise InputError(
+                f'room_for_negatives of ChipDataset must lie between 0 and max_negatives='
+                f'{max_negatives}, chips per image, but is {room_for_negatives}'
+            )
         self.pyramid = Pyramid(levels, valid_ranges)
+        self.pyramid.check_ranges('ChipDataset', allow_holes)
         self.chip_size = chip_size
         self.stride = stride
         self.proposal_file = proposal_file
         self.min_proposals = min_proposals
         self.max_negatives = max_negatives
+        self.room_for_negatives = room_for_negatives
         self.test_mode = test_mode
         self.seed = seed
         self.tile_size = tile_size
@@ -168,6 +192,7 @@ class ChipDataset:
         reading.notes += empty_datasets(self.dataset, reading)
         self.boxes = read_boxes(self.dataset)
         sizes = self.boxes.heights, self.boxes.widths
+        self.pyramid.check_order_in(self.boxes.paths, *sizes)
         self._scales = self.pyramid.scale_factors(*sizes)
         if self.test_mode:
             self.views_are_merged = False  # until ChipMergeHook says so
@@ -184,11 +209,13 @@ class ChipDataset:
                 self.proposal_file,
                 self.min_proposals,
                 self.max_negatives,
+                announced_room() if self.room_for_negatives is None else self.room_for_negatives,
             )
         self._fully_initialized = True
         self._reading = AnnotationReading()  # lets go of what no one will ask for again
         log_warnings(reading.notes)
         log_dropped_boxes(self.boxes, reading.num_dropped)
+        log_objects_without_chips(self)
         if self.test_mode:
             log_views(self)
         elif len(self):
@@ -239,8 +266,19 @@ class ChipDataset:
 
     @property
     def num_generated(self) -> int:
-        """How many chips this epoch would have if its length were not that of epoch 0."""
+        """How many different chips this epoch has, with negative ones that were left out."""
         return self._chips.num_generated(self.epoch)
+
+    @property
+    def num_negatives_left_out(self) -> int:
+        """How many negative chips of this epoch are left out for want of room."""
+        return self._chips.num_left_out(self.epoch)
+
+    @property
+    def object_levels(self) -> BoxLevels:
+        """At which levels each object of ``boxes`` counts in training."""
+        self.full_init()
+        return self._chips.levels
 
     def count_per_level(self, negative: bool | None = None) -> list[int]:
         """How many chips or views are given out now at each level, fine to coarse.
@@ -268,7 +306,7 @@ class ChipDataset:
     ) -> None:
         """Choose negative chips for other proposals from now on, in running workers as well.
 
-        The length stays, so that with more negative chips some positive ones are left out at
+        The length stays, so that negative chips beyond ``room_for_negatives`` may be left out at
         random. See :meth:`mmsniper.datasets.epoch_chips.EpochChips.set_proposals`.
         """
         if self.test_mode:
@@ -277,7 +315,7 @@ class ChipDataset:
         self._chips.set_proposals(proposal_file, min_proposals)
 
     def __len__(self) -> int:
-        """Number of chips of epoch 0, or of views."""
+        """Number of chips of every epoch, or of views."""
         self.full_init()
         return len(self._views if self.test_mode else self._chips)
 
@@ -321,6 +359,11 @@ class ChipDataset:
         if self.test_mode:
             info['view'] = int(row - self.view_starts[image])
             info['num_views'] = int(self.view_starts[image + 1] - self.view_starts[image])
+        else:
+            of_image = slice(*self.boxes.image_starts[image : image + 2])
+            promoted = self.object_levels[of_image].promoted_to(level)
+            if promoted.any():
+                info['promoted_boxes'] = self.boxes.boxes[of_image][promoted]
         return info
 
     def get_cat_ids(self, index: int) -> list[int]:
@@ -330,7 +373,7 @@ class ChipDataset:
         of_image = slice(*self.boxes.image_starts[image : image + 2])
         boxes = self.boxes.boxes[of_image]
         inside = (boxes[:, :2] >= chip[:2]).all(1) & (boxes[:, 2:] <= chip[2:]).all(1)
-        inside &= in_valid_range(box_sizes(boxes), self.pyramid.valid_ranges[table.level[row]])
+        inside &= self.object_levels.valid[of_image, table.level[row]]
         return self.boxes.labels[of_image][inside].tolist()
 
     def __getitem__(self, index: int) -> dict:

@@ -8,7 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 from mmengine.logging import print_log
 
+from mmsniper.chips import box_sizes
+
 from .box_table import BoxTable
+
+# Objects that a line names.
+MAX_NAMED = 3
 
 
 def log_warnings(sentences: Iterable[str]) -> None:
@@ -25,6 +30,55 @@ def log_dropped_boxes(boxes: BoxTable, dropped_by_coco: int) -> None:
     if dropped:
         reasons = ', '.join(f'{count} {reason}' for reason, count in dropped.items())
         _log(f'ChipDataset dropped {sum(dropped.values())} boxes: {reasons}.', logging.WARNING)
+
+
+def log_objects_without_chips(dataset) -> None:
+    """Count and name the objects of a ChipDataset that have no chip at the levels of their size.
+
+    In testing these are the ones that no valid range holds.
+    """
+    boxes = dataset.boxes
+    if dataset.test_mode:
+        outside = ~dataset.pyramid.in_range(box_sizes(boxes.boxes)).any(axis=1)
+        _log_objects(boxes, outside, 'in no valid range, so that none like them is ever detected')
+        return
+    levels = dataset.object_levels
+    for chosen, what, level in (
+        (levels.out_of_range, 'in no valid range and always ignored', logging.WARNING),
+        (
+            levels.promoted,
+            'longer than a chip of the levels of their size, and shown at the next coarser level',
+            logging.INFO,
+        ),
+        (
+            levels.too_long,
+            'longer than a chip of any level from that of their size on: none shows them whole, '
+            'and they count where one shows enough of them; add a coarser level',
+            logging.WARNING,
+        ),
+        (
+            levels.too_thin,
+            'below 2 px thin: no chip is made for them, and they count where one shows them',
+            logging.INFO,
+        ),
+    ):
+        _log_objects(boxes, chosen, what, level)
+
+
+def _log_objects(boxes: BoxTable, chosen: np.ndarray, what: str, level: int = logging.WARNING):
+    """Say how many objects something is true of, and name the first few."""
+    rows = np.flatnonzero(chosen)
+    if not len(rows):
+        return
+    images = np.searchsorted(boxes.image_starts, rows[:MAX_NAMED], side='right') - 1
+    sides = boxes.boxes[rows[:MAX_NAMED], 2:] - boxes.boxes[rows[:MAX_NAMED], :2]
+    named = ', '.join(
+        f'{width:.4g}x{height:.4g} px in {path}'
+        for (width, height), path in zip(sides.tolist(), boxes.paths[images].tolist())
+    )
+    verb = 'object is' if len(rows) == 1 else 'objects are'
+    more = ', ...' if len(rows) > MAX_NAMED else ''
+    _log(f'ChipDataset: {len(rows)} {verb} {what} ({named}{more}).', level)
 
 
 def log_views(dataset) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from mmsniper.chips import ChipTable, Pyramid, negative_chips, positive_chips
+from mmsniper.chips import ChipTable, Pyramid, box_levels, negative_chips, positive_chips
 from mmsniper.chips.negative import check_max_negatives, read_min_proposals
 from mmsniper.errors import InputError
 
@@ -18,13 +19,18 @@ from .proposal_matching import match_proposals
 from .shared_path import SharedPath
 
 MAX_TABLES = 3
+# So many epochs are drawn to find the length that has room for all.
+SAMPLED_EPOCHS = 4
 
 
 class EpochChips:
     """Chips as a pure function of the seed, the epoch and the proposals, in tables of one length.
 
-    Schedules and loops read the length of a dataset once, so it is that of epoch 0 for good. Of an
-    epoch with more chips, some are left out at random; of one with fewer, some come twice.
+    Schedules and loops read the length of a dataset once. It is the largest number of chips of the
+    first epochs and a little more. Whatever is left over in an epoch is filled with positive chips
+    that come again. Every epoch shows every object: should its positive chips be more than there is
+    room for after all, those of some images are the ones of epoch 0, where these are fewer.
+    Negative chips take the room that the positive ones leave; those beyond are left out at random.
 
     Args:
         boxes (BoxTable): Boxes and sizes of all images.
@@ -37,6 +43,11 @@ class EpochChips:
         min_proposals (int | Sequence[int], optional): The fewest of a negative chip, see
             :func:`mmsniper.chips.negative_chips`.
         max_negatives (int): The most negative chips of an image. Defaults to 2.
+        room_for_negatives (float): Negative chips per image that there has to be room for, whatever
+            the proposals make now. Defaults to 0.
+
+    Attributes:
+        levels (BoxLevels): At which levels each of ``boxes`` counts.
 
     Raises:
         InputError: A setting or the proposal file is unusable.
@@ -52,6 +63,7 @@ class EpochChips:
         proposal_file: str | os.PathLike | None = None,
         min_proposals: int | Sequence[int] | None = None,
         max_negatives: int = 2,
+        room_for_negatives: float = 0,
     ) -> None:
         check_max_negatives(max_negatives)
         self.boxes = boxes
@@ -69,12 +81,20 @@ class EpochChips:
         self._wanted_version = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._loaded_version = 0
         self._proposals: tuple[np.ndarray, np.ndarray] | None = None
+        self._images = boxes.boxes, boxes.image_starts, boxes.heights, boxes.widths
+        self.levels = box_levels(*self._images, pyramid, chip_size)
         if proposal_file:
             self.set_proposals(proposal_file)
-        first = self.generate(0)
-        self._length = len(first)
-        self._tables = {0: first}
-        self._num_generated = {0: len(first)}
+        epochs = range(SAMPLED_EPOCHS)
+        positives = [self._draw_positives(epoch) for epoch in epochs]
+        self._first_positives = positives[0]
+        most = max(map(len, positives))
+        # The number varies like a sum over images, so by less than its root.
+        self._positive_room = most + round(math.sqrt(most) / 3)
+        negatives = [len(self._negatives(epoch, positives[epoch])) for epoch in epochs]
+        reserved = math.ceil(room_for_negatives * boxes.num_images)
+        self._length = self._positive_room + max(*negatives, reserved)
+        self._tables, self._num_generated = {}, {}
 
     def __setstate__(self, state: dict) -> None:
         """Restore a copy, which shares no memory with the original."""
@@ -138,31 +158,64 @@ class EpochChips:
 
     def generate(self, epoch: int) -> ChipTable:
         """All chips of an epoch, as many as there are."""
-        seeds = np.random.SeedSequence((self.seed, epoch)).generate_state(2, np.uint64).tolist()
-        boxes = self.boxes
-        sizes = boxes.heights, boxes.widths
-        grid = dict(chip_size=self.chip_size, stride=self.stride)
-        positives = positive_chips(
-            boxes.boxes, boxes.image_starts, *sizes, self.pyramid, seed=seeds[0], **grid
+        positives = self._positives(epoch)
+        return ChipTable.join([positives, self._negatives(epoch, positives)])
+
+    def _seeds(self, epoch: int) -> list[int]:
+        """The seeds of an epoch's positive and negative chips."""
+        sequence = np.random.SeedSequence((self.seed, epoch))
+        return sequence.generate_state(2, np.uint64).tolist()
+
+    def _draw_positives(self, epoch: int) -> ChipTable:
+        return positive_chips(
+            *self._images,
+            self.pyramid,
+            self.chip_size,
+            self.stride,
+            self._seeds(epoch)[0],
+            valid=self.levels.valid,
         )
+
+    def _positives(self, epoch: int) -> ChipTable:
+        """The positive chips of an epoch, not more than there is room for."""
+        chips, first = self._draw_positives(epoch), self._first_positives
+        excess = len(chips) - self._positive_room
+        if excess <= 0:
+            return chips
+        num_images = self.boxes.num_images
+        saved = np.subtract(*(np.bincount(t.image, minlength=num_images) for t in (chips, first)))
+        candidates = np.flatnonzero(saved > 0)
+        candidates = np.random.default_rng((self.seed, epoch)).permutation(candidates)
+        # All of them together save more than the excess, because there is room for epoch 0.
+        number = np.searchsorted(np.cumsum(saved[candidates]), excess) + 1
+        replaced = np.zeros(num_images, bool)
+        replaced[candidates[:number]] = True
+        return ChipTable.join([chips[~replaced[chips.image]], first[replaced[first.image]]])
+
+    def _negatives(self, epoch: int, positives: ChipTable) -> ChipTable:
         if self._proposals is None or not self.max_negatives:
-            return positives
-        negatives = negative_chips(
+            return positives[:0]
+        return negative_chips(
             *self._proposals,
-            *sizes,
+            self.boxes.heights,
+            self.boxes.widths,
             self.pyramid,
             positives,
             self._min_proposals.tolist(),
             self.max_negatives,
-            seed=seeds[1],
-            **grid,
+            self.chip_size,
+            self.stride,
+            self._seeds(epoch)[1],
         )
-        return ChipTable.join([positives, negatives])
 
     def num_generated(self, epoch: int) -> int:
         """How many chips an epoch had before some were left out or repeated."""
         self.table(epoch)
         return self._num_generated[epoch]
+
+    def num_left_out(self, epoch: int) -> int:
+        """How many negative chips of an epoch there is no room for."""
+        return max(0, self.num_generated(epoch) - self._length)
 
     def table(self, epoch: int) -> ChipTable:
         """The chips of an epoch, exactly ``len(self)`` of them, ordered by image and level."""
@@ -187,5 +240,10 @@ class EpochChips:
         return self._tables[epoch]
 
     def _fit_to_length(self, chips: ChipTable, epoch: int) -> ChipTable:
+        """Leave out negative chips, or repeat positive ones (all, where none is positive)."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(chips))
-        return chips[np.sort(np.resize(order, self._length))]
+        positives, negatives = order[~chips.negative[order]], order[chips.negative[order]]
+        free = self._length - len(positives)
+        repeated = positives if len(positives) else negatives
+        extra = np.resize(repeated[::-1], max(free - len(negatives), 0))
+        return chips[np.sort(np.concatenate([positives, negatives[:free], extra]))]

@@ -10,6 +10,7 @@ from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.chip_summary import describe_levels
 from mmsniper.datasets.class_order import check_same_order
 from mmsniper.datasets.nesting import nested_datasets
+from mmsniper.datasets.samplers import check_training_sampler
 
 from .look_ahead import look_ahead
 
@@ -29,6 +30,8 @@ class ChipEpochHook(Hook):
         """Say what would stop or spoil the training later, and warn of wrappers that stay with the
         chips of epoch 0."""
         _check_data(runner)
+        if _chip_datasets(runner):
+            check_training_sampler(runner.train_loop)
         for dataset in nested_datasets(runner.train_loop.dataloader.dataset):
             if isinstance(dataset, ChipDataset):
                 break
@@ -46,6 +49,12 @@ class ChipEpochHook(Hook):
                 f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} chips, of '
                 f'which training gets {len(dataset)}, fine to coarse: {describe_levels(dataset)}'
             )
+            if dataset.num_negatives_left_out:
+                runner.logger.warning(
+                    f'ChipDataset: {dataset.num_negatives_left_out} negative chips of this epoch '
+                    'are left out for want of room; raise room_for_negatives of ChipDataset to '
+                    'train on them'
+                )
 
     def after_train_epoch(self, runner) -> None:
         """Log how many chips were replaced by others so far."""

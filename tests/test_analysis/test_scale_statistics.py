@@ -4,6 +4,7 @@ import pytest
 from mmsniper.analysis.coco_boxes import Annotations
 from mmsniper.analysis.scale_statistics import (
     measure_cost,
+    promoted_share,
     scale_histograms,
     uncovered_share,
     without_chip_share,
@@ -98,3 +99,13 @@ def test_sizes_at_a_level_are_those_in_the_image_times_the_factor():
         assert level['edges'][index] <= seen < level['edges'][index + 1]
     assert sum(histograms['levels'][0]['valid_counts']) == 0
     assert sum(histograms['levels'][1]['valid_counts']) == 1
+
+
+def test_objects_too_long_for_their_levels_are_counted():
+    boxes = np.array([[10, 10, 860, 18], [10, 40, 60, 90], [10, 100, 910, 105], [1, 1, 7, 2]])
+    data = Annotations(boxes.astype(np.float32), np.array([0, 4]), *[np.array([1000])] * 2)
+    assert promoted_share(data, PAPER, 512) == 0.5
+    assert without_chip_share(data, PAPER, 512) == 0.75
+    assert promoted_share(data, PAPER, 2000) == 0
+    # The long ones have a chip at the coarsest level.
+    assert measure_cost(data, PAPER, 512, SINGLE).chips_per_level[2] == 1

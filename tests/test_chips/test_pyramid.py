@@ -152,3 +152,68 @@ def test_levels_go_from_fine_to_coarse(levels):
 )
 def test_ordered_levels_are_taken(levels):
     assert Pyramid(levels, ((-1, -1),) * len(levels)).num_levels == len(levels)
+
+
+@pytest.mark.parametrize(
+    'ranges, holes',
+    [
+        (((-1, 80), (32, 150), (120, -1)), []),
+        (((-1, 80), (80, 150), (150, -1)), []),
+        (((-1, 60), (90, 150), (120, -1)), [(60, 90)]),
+        (((5, 20), (30, 40), (50, 60)), [(20, 30), (40, 50)]),
+        (((-1, 60), (-1, -1), (90, -1)), []),
+        (((10, 20), (12, 60), (50, 90)), []),
+    ],
+)
+def test_holes_must_be_meant(ranges, holes):
+    pyramid = Pyramid(LEVELS, ranges)
+    sizes = np.arange(0, 300) + 0.5
+    lows, highs = zip(*ranges)
+    between = sizes >= (-np.inf if -1 in lows else min(lows))
+    between &= sizes < (np.inf if -1 in highs else max(highs))
+    missing = between & ~pyramid.in_range(sizes).any(axis=1)
+    expected = np.zeros(len(sizes), bool)
+    for low, high in pyramid.holes:
+        expected |= (sizes >= low) & (sizes < high)
+    assert pyramid.holes == holes
+    assert np.array_equal(missing, expected)
+    pyramid.check_ranges('a thing', allow_holes=True)
+    if holes:
+        with pytest.raises(InputError, match='of a thing holds objects from .*allow_holes=True'):
+            pyramid.check_ranges('a thing')
+    else:
+        pyramid.check_ranges('a thing')
+
+
+@pytest.mark.parametrize(
+    'ranges, falls',
+    [
+        (((120, -1), (32, 150), (-1, 80)), True),
+        (((-1, 80), (120, -1), (32, 150)), True),
+        (((-1, -1), (-1, 80), (-1, 80)), True),
+        (((32, 150), (-1, 150), (100, -1)), True),
+        (((-1, -1), (-1, -1), (-1, -1)), False),
+        (((-1, 20), (12, 50), (-1, -1)), False),
+        (((-1, -1), (32, 150), (120, -1)), False),
+    ],
+)
+def test_ranges_rise(ranges, falls):
+    pyramid = Pyramid(LEVELS, ranges)
+    if not falls:
+        return pyramid.check_ranges('a thing')
+    with pytest.raises(InputError, match='of a thing must rise from fine to coarse'):
+        pyramid.check_ranges('a thing', allow_holes=True)
+
+
+def test_factors_and_sizes_are_compared_in_images():
+    pyramid = Pyramid((1.0, (-1, 512)), ((-1, 80), (60, -1)))
+    names = np.array(['large.jpg', 'small.jpg'])
+    pyramid.check_order_in(names[:1], [600], [800])
+    pyramid.check_order_in(names, [600, 512], [800, 512])
+    with pytest.raises(InputError, match=r'1 of 2 images, such as small.jpg of 300x200 pixels'):
+        pyramid.check_order_in(names, [600, 200], [800, 300])
+    # Ordered on square and on 2:1 images, and not on longer ones.
+    wide = Pyramid(((1000, 1000), (500, 2000)), ((-1, 80), (60, -1)))
+    wide.check_order_in(['a.jpg'], [500], [1000])
+    with pytest.raises(InputError, match='a.jpg of 2000x500'):
+        wide.check_order_in(['a.jpg'], [500], [2000])

@@ -1,5 +1,7 @@
 """False positives of the detector in training become negative chips."""
 
+import json
+
 import numpy as np
 import pytest
 from chip_recorder import recorded
@@ -29,6 +31,24 @@ def train(config: Config) -> dict[int, dict[str, np.ndarray]]:
     return recorder.tables
 
 
+def objects_shown(folder, table: dict[str, np.ndarray]) -> set[int]:
+    """Which objects are wholly in a chip of a level that they are for, or else of the next."""
+    annotations = json.loads((folder / 'annotations.json').read_text())['annotations']
+    shown = set()
+    for number, annotation in enumerate(annotations):
+        x, y, width, height = annotation['bbox']
+        size = (width * height) ** 0.5
+        fine, coarse = size < 40, size >= 30
+        coarse |= max(width, height) > 64
+        for image, level, chip in zip(table['image'], table['level'], table['boxes'].tolist()):
+            inside = (
+                chip[0] <= x and chip[1] <= y and x + width <= chip[2] and y + height <= chip[3]
+            )
+            if image == annotation['image_id'] - 1 and (fine, coarse)[level] and inside:
+                shown.add(number)
+    return shown
+
+
 def test_chips_of_later_epochs_and_of_a_resumed_training(tiny_config, tmp_path):
     whole = train(with_hook(tiny_config))
     assert not whole[0]['negative'].any(), 'nothing is known before the first epoch'
@@ -37,6 +57,11 @@ def test_chips_of_later_epochs_and_of_a_resumed_training(tiny_config, tmp_path):
     folder = tmp_path / 'work' / 'online_negatives'
     assert sorted(path.name for path in folder.iterdir()) == ['epoch_1.npz', 'epoch_2.npz']
     assert len(read_proposals(folder / 'epoch_1.npz')) == 7
+
+    # Besides the chips that come again there is room for 0.3 negative chips of each of 7 images.
+    assert len(whole[0]['negative']) >= 3 + len(set(map(tuple, whole[0]['boxes'].tolist())))
+    for table in whole.values():
+        assert objects_shown(tmp_path, table) == set(range(42))
 
     resumed = with_hook(tiny_config, load_from=f'{tiny_config.work_dir}/epoch_2.pth', resume=True)
     tables = train(resumed)

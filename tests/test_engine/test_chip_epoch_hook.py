@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from coco_files import LEVELS, PIPELINE, write_coco
 from mmdet.registry import DATASETS
+from proposal_tables import proposal_table
 
 from mmsniper.datasets import ChipDataset
+from mmsniper.datasets.proposal_file import write_proposals
 from mmsniper.engine import ChipEpochHook
 
 
@@ -111,3 +113,15 @@ def has_large_object(dataset, item) -> bool:
         results = transform(results)
     boxes = results['gt_bboxes']
     return bool(((boxes.widths > 40) & (boxes.heights > 40)).any())
+
+
+def test_negative_chips_without_room_are_counted_in_the_log(chips, tmp_path):
+    dataset = DATASETS.build(dict(chips, room_for_negatives=0))
+    boxes = [[x, y, x + 6, y + 6] for x in range(0, 190, 10) for y in range(0, 140, 10)]
+    write_proposals(tmp_path / 'p.npz', proposal_table({'0.png': boxes}))
+    dataset.set_proposals(str(tmp_path / 'p.npz'), min_proposals=1)
+    runner = runner_of(dataset, epoch=2)
+    ChipEpochHook().before_train_epoch(runner)
+    line = runner.logger.lines[1]
+    assert dataset.num_negatives_left_out > 0
+    assert line.startswith(f'ChipDataset: {dataset.num_negatives_left_out} negative chips of this')

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmsniper import InputError
+from mmsniper.datasets.announced_negatives import announced_room
 from mmsniper.engine import OnlineNegativesHook
 from mmsniper.engine.online_negatives_hook import find_false_positives
 
@@ -47,3 +48,13 @@ def test_no_objects_and_no_detections():
 def test_impossible_settings(settings, message):
     with pytest.raises(InputError, match=message):
         OnlineNegativesHook(**settings)
+
+
+def test_room_is_announced_until_the_run_begins():
+    assert announced_room() == 0
+    hook = OnlineNegativesHook()
+    try:
+        assert announced_room() == 0.3
+    finally:
+        hook.before_run(None)
+    assert announced_room() == 0

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from command_line import TOOLS, run
 from mmdet.registry import DATASETS
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from scale_data import draw_annotations, log_uniform, write_annotations
 
 from mmsniper import config_path
+from mmsniper.analysis.coco_boxes import Annotations
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
 
@@ -322,3 +324,18 @@ def test_failed_writing_leaves_the_old_file(tool, tmp_path, monkeypatch):
     with pytest.raises(InputError, match='scales.py: No space left'):
         tool.write_whole(path, b'new')
     assert path.read_bytes() == b'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_long_objects_and_holes_are_reported(analyze, tmp_path):
+    boxes = np.array([[10, 10, 860, 18], [10, 40, 60, 90], [10, 100, 130, 220]], np.float32)
+    data = Annotations(boxes, np.array([0, 3]), np.array([1000]), np.array([1000]))
+    file = write_annotations(tmp_path / 'long.json', data)
+    paper = ('--levels', '[(1400, 2000), (800, 1280), (-1, 512)]', '--valid-ranges')
+    figures, report = analyze(file, *paper, '[(-1, 80), (32, 150), (120, -1)]')
+    assert figures['promoted_share'] == figures['without_chip_share'] == pytest.approx(1 / 3)
+    assert '1 of 3 objects (33.33%) are too long for a chip' in report
+    assert figures['holes'] == [] and 'in no chip whole' not in report
+    figures, report = analyze(file, *paper, '[(-1, 80), (90, 150), (120, -1)]')
+    assert figures['holes'] == [[80, 90]] and 'leave out 80 to 90 px; training refuses' in report
+    with pytest.raises(InputError, match='--valid-ranges must rise from fine to coarse'):
+        analyze(file, *paper, '[(120, -1), (32, 150), (-1, 80)]')

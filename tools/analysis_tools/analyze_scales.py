@@ -117,7 +117,11 @@ def given_pyramid(args: argparse.Namespace) -> Pyramid | None:
     """
     if (args.levels is None) != (args.valid_ranges is None):
         raise InputError('--levels and --valid-ranges belong together: give both or neither.')
-    return None if args.levels is None else Pyramid(args.levels, args.valid_ranges)
+    if args.levels is None:
+        return None
+    pyramid = Pyramid(args.levels, args.valid_ranges)
+    pyramid.check_ranges('--valid-ranges', allow_holes=True)  # the report tells of holes
+    return pyramid
 
 
 def analyze(args: argparse.Namespace) -> tuple[dict[str, Any], Pyramid, Annotations]:

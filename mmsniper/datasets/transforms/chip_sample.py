@@ -10,7 +10,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
 
-from mmsniper.chips import Pyramid, positive_chips
+from mmsniper.chips import Pyramid, box_levels, positive_chips
 from mmsniper.errors import InputError
 
 from .instances import select_instances
@@ -38,6 +38,8 @@ class ChipSample(BaseTransform):
 
     - gt_box_sizes (np.ndarray): sqrt(w*h) of each box before the crop, clipped to the image, in
       pixels of the original image, shape (n,), float32. ``ScaleNormalize`` takes it out again.
+    - gt_promoted (np.ndarray): which boxes count whatever their size, because they fit no chip of
+      the levels that it is valid at, shape (n,), bool; where there are any. It goes likewise.
     - image_shape (tuple[int, int]): height and width of the original image.
     - chip, chip_level, chip_scale, valid_range, if ``ChipDataset`` has not set them.
 
@@ -49,10 +51,12 @@ class ChipSample(BaseTransform):
         chip_size (int): Side of a chip in pixels of its level, likewise. Defaults to 512.
         stride (int): Distance of candidate chips in pixels of their level, likewise. Defaults to
             32.
+        allow_holes (bool): Whether ``valid_ranges`` may leave out sizes between the smallest and
+            the largest. Defaults to False.
 
     Raises:
         InputError: The image's size is not what the annotations say, the chip is not inside the
-            image, or there is neither a chip nor levels.
+            image, there is neither a chip nor levels, or the ranges have a hole.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class ChipSample(BaseTransform):
         valid_ranges: Sequence | None = None,
         chip_size: int = 512,
         stride: int = 32,
+        allow_holes: bool = False,
     ) -> None:
         if not 0 <= min_visible <= 1:
             raise InputError(f'min_visible must lie between 0 and 1, but is {min_visible}')
@@ -69,6 +74,8 @@ class ChipSample(BaseTransform):
             raise InputError('ChipSample needs both levels and valid_ranges, or neither of them')
         self.min_visible = min_visible
         self.pyramid = None if levels is None else Pyramid(levels, valid_ranges)
+        if self.pyramid:
+            self.pyramid.check_ranges('ChipSample', allow_holes)
         self.chip_size = chip_size
         self.stride = stride
 
@@ -90,6 +97,11 @@ class ChipSample(BaseTransform):
             results['gt_box_sizes'] = boxes.areas.clamp(min=0).sqrt().numpy().astype(np.float32)
         if 'chip' not in results:
             self._sample(results)
+        promoted = results.pop('promoted_boxes', None)
+        if promoted is not None and boxes is not None:
+            # By value, because a transform may have removed or reordered instances.
+            same = boxes.numpy()[:, None] == promoted
+            results['gt_promoted'] = same.all(axis=2).any(axis=1)
         left, top, right, bottom = (int(value) for value in np.rint(results['chip']))
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise InputError(
@@ -143,15 +155,10 @@ class ChipSample(BaseTransform):
             usable &= results['gt_ignore_flags'] == 0
         boxes = boxes[usable]
         seed, choice, *position = self._random_numbers()
+        image = boxes, np.array([0, len(boxes)]), np.array([height]), np.array([width])
+        levels = box_levels(*image, self.pyramid, self.chip_size)
         chips = positive_chips(
-            boxes,
-            np.array([0, len(boxes)]),
-            np.array([height]),
-            np.array([width]),
-            self.pyramid,
-            self.chip_size,
-            self.stride,
-            seed,
+            *image, self.pyramid, self.chip_size, self.stride, seed, valid=levels.valid
         )
         scales = self.pyramid.scale_factors(np.array([height]), np.array([width]))[0]
         if len(chips):
@@ -167,6 +174,7 @@ class ChipSample(BaseTransform):
         results['chip_level'] = level
         results['chip_scale'] = float(scales[level])
         results['valid_range'] = self.pyramid.valid_ranges[level]
+        results['promoted_boxes'] = boxes[levels.promoted_to(level)]
 
     @cache_randomness
     def _random_numbers(self) -> tuple:

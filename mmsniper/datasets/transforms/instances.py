@@ -11,6 +11,7 @@ INSTANCE_KEYS = (
     'gt_masks',
     'gt_instances_ids',
     'gt_box_sizes',
+    'gt_promoted',
 )
 
 

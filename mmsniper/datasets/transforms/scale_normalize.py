@@ -15,6 +15,8 @@ from mmsniper.errors import InputError
 
 from .instances import select_instances
 
+# The size, relative to the object's, of the smallest proposal with an IoU of 0.5 with it.
+MATCHING = np.sqrt(0.5)
 MODES = ('ignore', 'drop', 'erase', 'keep')
 
 
@@ -27,7 +29,9 @@ class ScaleNormalize(BaseTransform):
     ``levels`` and ``valid_ranges``.
 
     An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
-    image, lies in ``[lo, hi)``. What happens to the others is up to ``mode``:
+    image, lies in ``[lo, hi)``. On chips it also counts if it fits no chip of the levels where it
+    does and this is the next coarser one that has room for it; then ``valid_range`` is made wide
+    enough for it. What happens to the others is up to ``mode``:
 
     - ``'ignore'``: ``gt_ignore_flags`` is set, and a segmentation map is not learnt in the boxes of
       ignored objects, valid boxes spared. Needs an assigner that honours ignored instances, such as
@@ -43,6 +47,8 @@ class ScaleNormalize(BaseTransform):
         mode (str): One of the above. Defaults to 'ignore'.
         fill_value (Sequence[float]): What 'erase' fills with, a value per channel in the order of
             the loaded image. Defaults to the ImageNet mean in BGR order.
+        allow_holes (bool): Whether ``valid_ranges`` may leave out sizes between the smallest and
+            the largest. Defaults to False.
         resize_type (str): The transform that resizes. Defaults to 'Resize'.
         **resize_kwargs: Further arguments of it, such as ``interpolation`` and ``backend``.
     """
@@ -54,6 +60,7 @@ class ScaleNormalize(BaseTransform):
         mode: str = 'ignore',
         fill_value: Sequence[float] = (103.53, 116.28, 123.675),
         resize_type: str = 'Resize',
+        allow_holes: bool = False,
         **resize_kwargs,
     ) -> None:
         if mode not in MODES:
@@ -61,6 +68,8 @@ class ScaleNormalize(BaseTransform):
         if (levels is None) != (valid_ranges is None):
             raise InputError('ScaleNormalize needs both levels and valid_ranges, or neither')
         self.pyramid = None if levels is None else Pyramid(levels, valid_ranges)
+        if self.pyramid:
+            self.pyramid.check_ranges('ScaleNormalize', allow_holes)
         self.mode = mode
         self.fill_value = tuple(fill_value)
         # The scale is set anew for each image.
@@ -76,6 +85,7 @@ class ScaleNormalize(BaseTransform):
             self._treat_out_of_range(results)
         # Other transforms would not keep it aligned with the boxes.
         results.pop('gt_box_sizes', None)
+        results.pop('gt_promoted', None)
         height, width = results['img'].shape[:2]
         scale = results['chip_scale']
         # mmcv.rescale_size rounds the same way, so that a whole image comes out as from Resize.
@@ -114,11 +124,16 @@ class ScaleNormalize(BaseTransform):
             )
         if self.mode == 'keep':
             results['valid_range'] = (-1.0, -1.0)
+        flags = results.get('gt_ignore_flags')
         valid = in_valid_range(sizes, results['valid_range'])
+        promoted = results.get('gt_promoted')
+        if promoted is not None:
+            valid |= promoted
+            counting = promoted if flags is None else promoted & ~flags.astype(bool)
+            results['valid_range'] = _widened(results['valid_range'], sizes[counting])
         if self.mode == 'drop':
             select_instances(results, valid)
             return
-        flags = results.get('gt_ignore_flags')
         ignored = ~valid if flags is None else ~valid | flags.astype(bool)
         results['gt_ignore_flags'] = ignored
         segmentation = results.get('gt_seg_map')
@@ -134,6 +149,15 @@ class ScaleNormalize(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(pyramid={self.pyramid}, mode={self.mode!r})'
+
+
+def _widened(valid_range: tuple[float, float], sizes: np.ndarray) -> tuple[float, float]:
+    """A valid range that also holds objects of some sizes, and proposals that match them."""
+    low, high = valid_range
+    low = min([low, *(sizes[sizes < low] * MATCHING).tolist()])
+    if high >= 0:
+        high = max([high, *(sizes[sizes >= high] / MATCHING).tolist()])
+    return low, high
 
 
 def fill(image: np.ndarray, filled: np.ndarray, value: Sequence[float]) -> np.ndarray:
