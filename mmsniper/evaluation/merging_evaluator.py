@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from mmengine.structures import InstanceData
 
 from ..errors import InputError
 from ..merging.geometry import in_valid_range, touches_tile_border, view_to_image
-from ..merging.instances import check_nms, merge_instances
+from ..merging.instances import check_nms, is_finite, merge_instances
 from ..merging.masks import masks_in_image
 
 REQUIRED_KEYS = (
@@ -33,17 +34,17 @@ REQUIRED_KEYS = (
 _VIEW_KEYS = ('image_shape', 'chip', 'chip_level', 'chip_scale', 'valid_range', 'num_views', 'view')
 # What tells of the network's input: true of neither.
 _INPUT_KEYS = ('flip', 'flip_direction', 'pad_shape', 'batch_input_shape')
-_COUNTS = ('images', 'views', 'detections', 'range', 'border', 'merging', 'limit')
+_COUNTS = ('images', 'views', 'detections', 'not_finite', 'range', 'border', 'merging', 'limit')
 
 
 class MergingEvaluator(Evaluator):
     """Stands in front of an evaluator and hands it one data sample per image, not one per view.
 
-    Each view's detections are mapped to the image (flip, offset), those outside the level's valid
-    range and those cut by a tile's border are dropped, and when the last view of an image has
-    arrived the rest is merged. An image with a single view is not suppressed or cut again: with an
-    open range it gives exactly what MMDetection's own test gives. Only unfinished images are held
-    in memory.
+    Each view's detections are mapped to the image (flip, offset), those that are not finite, not in
+    the level's valid range or cut by a tile's border are dropped, and when the last view of an
+    image has arrived the rest is merged. An image with a single view is not suppressed or cut
+    again: with an open range it gives exactly what MMDetection's own test gives. Only unfinished
+    images are held in memory.
 
     The list given to :meth:`process` is updated in place, because hooks that draw results get the
     same list after it: every view is replaced with its detections in the image, the last view of an
@@ -161,6 +162,13 @@ class MergingEvaluator(Evaluator):
             'max_per_image.'.format(**count),
             logger='current',
         )
+        if count['not_finite']:
+            print_log(
+                f'{count["not_finite"]} detections were NaN or infinite and are dropped: the '
+                'weights are likely damaged, or the training diverged.',
+                logger='current',
+                level=logging.WARNING,
+            )
         return self.evaluator.evaluate(self.num_images)
 
     def _add(self, sample: DetDataSample) -> tuple[DetDataSample, bool]:
@@ -198,7 +206,8 @@ class MergingEvaluator(Evaluator):
         scale = np.broadcast_to(np.asarray(meta['scale_factor'], dtype=np.float64), 2)
         margin_x, margin_y = (self.border_margin / scale).tolist()
         cut = touches_tile_border(boxes, chip, image_shape, (margin_x, margin_y))
-        keep = in_range & ~cut
+        usable = is_finite(boxes, instances.get('scores', boxes[:, 0]))
+        keep = usable & in_range & ~cut
 
         mapped = instances.new()  # the detector's own result stays as it is
         mapped.bboxes = boxes
@@ -210,8 +219,9 @@ class MergingEvaluator(Evaluator):
             except InputError as error:
                 raise InputError(f'image {meta["img_id"]}: {error}') from error
         self._counts['detections'] += len(boxes)
-        self._counts['range'] += int((~in_range).sum())
-        self._counts['border'] += int((in_range & cut).sum())
+        self._counts['not_finite'] += int((~usable).sum())
+        self._counts['range'] += int((usable & ~in_range).sum())
+        self._counts['border'] += int((usable & in_range & cut).sum())
         return mapped
 
 

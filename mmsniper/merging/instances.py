@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
-from mmcv.ops import batched_nms
+import numpy as np
+import torch
 from mmengine.structures import InstanceData
+from torch import Tensor
 
 from ..errors import InputError
+from . import suppression
+from .suppression import METHODS
+
+# What each type of suppression takes, besides its type.
+SETTINGS = {
+    'nms': ('iou_threshold',),
+    'soft_nms': ('iou_threshold', 'sigma', 'min_score', 'method'),
+}
 
 
-def check_nms(nms: Mapping) -> dict:
+def check_nms(settings: Mapping) -> dict:
     """Checks the settings of the suppression and returns them as a plain dict.
 
     Args:
-        nms: As in MMDetection's ``test_cfg``: ``type`` 'nms' or 'soft_nms', ``iou_threshold``, and
-            what mmcv's function of that name takes.
+        settings: As in MMDetection's ``test_cfg``: ``type`` 'nms' (the default) or 'soft_nms', and
+            what :func:`mmsniper.merging.nms` or :func:`mmsniper.merging.soft_nms` takes of
+            ``iou_threshold`` (needed), ``sigma``, ``min_score`` and ``method``.
 
     Raises:
-        InputError: If it is no dict, of another type, or without a threshold inside [0, 1].
+        InputError: If it is no dict, of another type, has other keys, or a value is impossible.
     """
-    if not isinstance(nms, Mapping):
+    if not isinstance(settings, Mapping):
         raise InputError(
-            f"nms={nms!r} is no dict: write e.g. nms=dict(type='nms', iou_threshold=0.5)."
+            f"nms={settings!r} is no dict: write e.g. nms=dict(type='nms', iou_threshold=0.5)."
         )
-    if nms.get('type', 'nms') not in ('nms', 'soft_nms'):
-        raise InputError(f"nms type {nms['type']!r} cannot merge views: use 'nms' or 'soft_nms'.")
-    threshold = nms.get('iou_threshold')
-    if (
-        isinstance(threshold, bool)
-        or not isinstance(threshold, (int, float))
-        or not 0 <= threshold <= 1
-    ):
+    kind = settings.get('type', 'nms')
+    if kind not in SETTINGS:
+        raise InputError(f"nms type {kind!r} cannot merge views: use 'nms' or 'soft_nms'.")
+    unknown = [key for key in settings if key not in (*SETTINGS[kind], 'type')]
+    if unknown:
+        raise InputError(
+            f'nms has the key {unknown[0]!r}, which merging by {kind!r} does not know: it takes '
+            f'{", ".join(SETTINGS[kind])}.'
+        )
+    threshold = settings.get('iou_threshold')
+    if not _is_number(threshold) or not 0 <= threshold <= 1:
         raise InputError(f'nms iou_threshold is {threshold!r}: set a number from 0 to 1.')
-    return dict(nms)
+    for key in ('sigma', 'min_score'):
+        value = settings.get(key, 1)
+        if not _is_number(value) or not 0 <= value < float('inf') or (key, value) == ('sigma', 0):
+            raise InputError(f'nms {key} is {value!r}: set a number above 0.')
+    if settings.get('method', METHODS[0]) not in METHODS:
+        raise InputError(
+            f'nms method is {settings["method"]!r}: use one of {", ".join(map(repr, METHODS))}.'
+        )
+    return {**settings, 'type': kind}
+
+
+def is_finite(boxes: Tensor, scores: Tensor) -> Tensor:
+    """Which detections are neither NaN nor infinite.
+
+    Args:
+        boxes: ``(n, 4)`` floats.
+        scores: ``(n,)`` floats.
+
+    Returns:
+        ``(n,)`` bool.
+    """
+    return boxes.isfinite().all(dim=1) & scores.isfinite()
 
 
 def merge_instances(
@@ -44,6 +80,9 @@ def merge_instances(
 ) -> tuple[InstanceData, int, int]:
     """Merges the detections of all views of an image (arXiv:1805.09300, section 4.4 on inference).
 
+    The suppression runs on the CPU, where a few thousand boxes take a few milliseconds. Its result
+    does not depend on the order of the views.
+
     Args:
         views: At least one. ``bboxes`` ``(n, 4)`` floats in image pixels, ``scores`` ``(n,)``
             floats, ``labels`` ``(n,)`` integers; further fields of length ``n`` are carried along.
@@ -52,21 +91,45 @@ def merge_instances(
         class_agnostic: Whether boxes of different classes suppress each other.
 
     Returns:
-        The merged detections by falling score, how many the suppression removed, and how many the
-        limit cut off.
+        The merged detections by falling score, how many the suppression removed (with all that are
+        not finite), and how many the limit cut off.
     """
     filled = [view for view in views if len(view)]
     if not filled:  # views without a detection may lack fields, so they are never concatenated
         return views[-1], 0, 0
     every = InstanceData.cat(filled)
-    # batched_nms moves the classes apart by their number: small numbers keep float32 exact enough.
-    classes = every.labels.unique(return_inverse=True)[1]
-    dets, keep = batched_nms(
-        every.bboxes.float(), every.scores.float(), classes, dict(nms), class_agnostic
+    boxes, scores, labels = (
+        field.detach().cpu().double().numpy() if field.is_floating_point() else field.cpu().numpy()
+        for field in (every.bboxes, every.scores, every.labels)
     )
-    scores, order = dets[:, -1].sort(descending=True, stable=True)
-    limited = order if max_per_image < 0 else order[:max_per_image]
-    merged = every[keep[limited]]
-    if nms.get('type') == 'soft_nms':
-        merged.scores = scores[: len(limited)].to(every.scores.dtype)
-    return merged, len(every) - len(keep), len(order) - len(limited)
+    keep, lowered = suppress(boxes, scores, labels * (not class_agnostic), nms)
+    limited = keep if max_per_image < 0 else keep[:max_per_image]
+    merged = every[torch.from_numpy(limited).to(every.bboxes.device)]
+    if lowered is not None:
+        merged.scores = torch.from_numpy(lowered[: len(limited)]).to(every.scores)
+    return merged, len(every) - len(keep), len(keep) - len(limited)
+
+
+def suppress(
+    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, settings: Mapping
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Runs the suppression that settings ask for.
+
+    Args:
+        boxes: ``(n, 4)`` floats xyxy.
+        scores: ``(n,)`` floats.
+        labels: ``(n,)`` integers.
+        settings: See :func:`check_nms`.
+
+    Returns:
+        The boxes that stay, ``(k,)`` int64 by falling score, and their new scores, ``(k,)`` float64
+        or None where scores stay.
+    """
+    given = {key: value for key, value in settings.items() if key != 'type'}
+    if settings.get('type', 'nms') == 'soft_nms':
+        return suppression.soft_nms(boxes, scores, labels, **given)
+    return suppression.nms(boxes, scores, labels, **given), None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

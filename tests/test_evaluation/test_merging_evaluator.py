@@ -364,6 +364,23 @@ def test_log_counts_what_was_dropped(keep, monkeypatch):
     assert len(keep.samples[0]['pred_instances']['bboxes']) == 2
 
 
+@pytest.mark.parametrize('num_views', [1, 2])
+def test_what_is_not_finite_is_dropped_and_counted(keep, monkeypatch, num_views):
+    """One such box used to switch the suppression off for the whole image."""
+    messages = []
+    monkeypatch.setattr(
+        'mmsniper.evaluation.merging_evaluator.print_log', lambda text, **_: messages.append(text)
+    )
+    nan, inf = float('nan'), float('inf')
+    boxes = [[5, 5, 15, 15], [nan, 5, 60, 15], [5, 5, inf, 79], [30, 30, 40, 40]]
+    evaluator = merging(keep)
+    for number in range(num_views):
+        evaluator.process([view(instances(boxes, [0.9, 0.8, 0.7, nan]), number, num_views)])
+    evaluator.evaluate(1)
+    assert keep.samples[0]['pred_instances']['bboxes'].tolist() == [boxes[0]]
+    assert messages[1].startswith(f'{3 * num_views} detections were NaN or infinite')
+
+
 @pytest.mark.parametrize(
     'settings, message',
     [

@@ -149,6 +149,21 @@ def test_half_precision_scores_keep_their_dtype():
         assert merged.scores.dtype == torch.float16
 
 
+@pytest.mark.parametrize('kind', ['nms', 'soft_nms'])
+def test_the_order_of_views_does_not_matter(kind):
+    generator = torch.Generator().manual_seed(4)
+    views = [random_view(generator, 40) for _ in range(3)]
+    for view in views:
+        view.scores = (view.scores * 4).ceil() / 4  # many are equal
+    one, *others = (
+        merge_instances([views[i] for i in order], dict(type=kind, iou_threshold=0.3), 30)[0]
+        for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0))
+    )
+    for other in others:
+        for field in ('bboxes', 'scores', 'labels'):
+            assert torch.equal(one[field], other[field])
+
+
 @pytest.mark.parametrize(
     'nms, message',
     [
@@ -156,6 +171,11 @@ def test_half_precision_scores_keep_their_dtype():
         (dict(type='nms_rotated', iou_threshold=0.5), 'nms_rotated'),
         (dict(type='nms'), 'iou_threshold is None'),
         (dict(type='nms', iou_threshold=50), 'iou_threshold is 50'),
+        (dict(iou_threshold=0.5, iou_thr=0.5), "the key 'iou_thr', which merging by 'nms'"),
+        (dict(type='nms', iou_threshold=0.5, sigma=0.5), "the key 'sigma'"),
+        (dict(type='soft_nms', iou_threshold=0.5, sigma=0), 'sigma is 0'),
+        (dict(type='soft_nms', iou_threshold=0.5, min_score=float('nan')), 'min_score is nan'),
+        (dict(type='soft_nms', iou_threshold=0.5, method='cubic'), "method is 'cubic'"),
     ],
 )
 def test_impossible_settings_are_refused(nms, message):
