@@ -20,8 +20,9 @@ from .annotation_file import check_annotation_files, check_classes
 from .box_table import count_boxes_dropped_by_coco, read_boxes
 from .chip_summary import log_chips, log_dropped_boxes, log_views
 from .epoch_chips import EpochChips
+from .mask_census import MaskCensus
 from .nesting import nested_datasets
-from .transforms import BrokenImageError
+from .transforms import BrokenImageError, load_masks_for_chips
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
 TRAIN_VALID_RANGES = ((-1, 80), (32, 150), (120, -1))
@@ -133,9 +134,8 @@ class ChipDataset:
         self.skip_broken_images = skip_broken_images
         self.max_refetch = max_refetch
         # Built here, so that the names resolve without a default scope as well.
-        self.pipeline = Compose(
-            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
-        )
+        steps = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        self.pipeline = Compose(load_masks_for_chips(steps))
         self._dropped_by_coco = 0
         self._inner_config = dataset if isinstance(dataset, dict) else {}
         if isinstance(dataset, dict):
@@ -179,7 +179,9 @@ class ChipDataset:
         check_classes(self.dataset)
         if len(self.dataset) == 0:
             raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
-        self.boxes = read_boxes(self.dataset)
+        masks = MaskCensus(() if self.test_mode else self.pipeline)
+        self.boxes = read_boxes(self.dataset, masks.look_at)
+        masks.report()
         sizes = self.boxes.heights, self.boxes.widths
         self._scales = self.pyramid.scale_factors(*sizes)
         if self.test_mode:

@@ -1,8 +1,17 @@
 """Transforms of a pipeline that trains and tests on chips."""
 
 from .chip_sample import ChipSample
+from .load_annotations import LoadChipAnnotations, load_masks_for_chips
 from .load_image import BrokenImageError, LoadIntactImage
 from .pack_chip_inputs import PackChipInputs
 from .scale_normalize import ScaleNormalize
 
-__all__ = ['BrokenImageError', 'ChipSample', 'LoadIntactImage', 'PackChipInputs', 'ScaleNormalize']
+__all__ = [
+    'BrokenImageError',
+    'ChipSample',
+    'LoadChipAnnotations',
+    'LoadIntactImage',
+    'PackChipInputs',
+    'ScaleNormalize',
+    'load_masks_for_chips',
+]
