@@ -179,7 +179,7 @@ class ChipDataset:
         check_classes(self.dataset)
         if len(self.dataset) == 0:
             raise InputError('the dataset inside ChipDataset has no images; check its filter_cfg')
-        masks = MaskCensus(() if self.test_mode else self.pipeline)
+        masks = MaskCensus(self.pipeline)
         self.boxes = read_boxes(self.dataset, masks.look_at)
         masks.report()
         sizes = self.boxes.heights, self.boxes.widths

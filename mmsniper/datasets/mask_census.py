@@ -1,4 +1,4 @@
-"""Counting the objects that have no mask before a training with masks begins."""
+"""Counting the objects that have no mask before the first mask is loaded."""
 
 from __future__ import annotations
 

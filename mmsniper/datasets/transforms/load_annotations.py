@@ -12,7 +12,6 @@ from mmsniper.datasets.segmentation import NO_MASK, has_mask
 from mmsniper.errors import InputError
 
 from .chip_masks import AnnotatedMasks
-from .chip_sample import ChipSample
 
 WITHOUT_MASK = ('error', 'ignore')
 
@@ -25,8 +24,8 @@ class LoadChipAnnotations(LoadAnnotations):
     bitmap of the whole image for each object without it. Here polygons and RLE, compressed or not,
     give exactly the pixels that pycocotools gives, and only the chip's part becomes bitmaps.
 
-    In the pipeline of :class:`mmsniper.datasets.ChipDataset` it takes the place of a
-    ``LoadAnnotations(with_mask=True)`` in front of ``ChipSample`` by itself.
+    In the pipeline of :class:`mmsniper.datasets.ChipDataset` it takes the place of
+    ``LoadAnnotations(with_mask=True)`` by itself.
 
     Args:
         without_mask (str): What an object is whose segmentation is missing or unusable. Defaults to
@@ -56,7 +55,8 @@ class LoadChipAnnotations(LoadAnnotations):
         return loader
 
     def _load_masks(self, results: dict) -> None:
-        instances, shape = results.get('instances', []), results['ori_shape']
+        instances = results.get('instances', [])
+        shape = results.get('image_shape', results['ori_shape'])
         image = results.get('img_path', '')
         segmentations, flags = [], []
         for instance in instances:
@@ -68,7 +68,11 @@ class LoadChipAnnotations(LoadAnnotations):
             segmentations.append(segmentation)
             flags.append(ignored)
         results['gt_ignore_flags'] = np.array(flags, bool)
-        results['gt_masks'] = AnnotatedMasks(segmentations, *shape, self.poly2mask, image)
+        masks = AnnotatedMasks(segmentations, *shape, self.poly2mask, image)
+        if 'image_shape' in results:
+            # Behind ChipSample, as in testing, what is true of the whole image is wanted.
+            masks = masks.crop(np.array([0, 0, masks.width, masks.height]))
+        results['gt_masks'] = masks
 
     def __repr__(self) -> str:
         return f'{super().__repr__()[:-1]}, without_mask={self.without_mask!r})'
@@ -90,7 +94,7 @@ def no_mask_message(image: str, instance: dict, before: str = '') -> str:
 
 
 def load_masks_for_chips(steps: Sequence[Callable]) -> list[Callable]:
-    """Put ``LoadChipAnnotations`` where MMDetection loads masks that ``ChipSample`` is to cut.
+    """Put ``LoadChipAnnotations`` where MMDetection's ``LoadAnnotations`` loads masks.
 
     Args:
         steps (Sequence[Callable]): The transforms of a pipeline.
@@ -98,12 +102,14 @@ def load_masks_for_chips(steps: Sequence[Callable]) -> list[Callable]:
     Returns:
         list[Callable]: The same ones, but for these.
     """
-    steps = list(steps)
-    mixing = any(isinstance(step, (CachedMosaic, CachedMixUp)) for step in steps)
-    cut = [index for index, step in enumerate(steps) if isinstance(step, ChipSample)]
-    for index, step in enumerate(steps[: cut[0] if cut else 0]):
-        if type(step) is LoadAnnotations and step.with_mask:
-            steps[index] = step = LoadChipAnnotations.in_place_of(step)
-        if isinstance(step, LoadChipAnnotations) and mixing:
-            step.poly2mask = True  # masks of several chips can be joined only if they are alike
+    steps = [
+        LoadChipAnnotations.in_place_of(step)
+        if type(step) is LoadAnnotations and step.with_mask
+        else step
+        for step in steps
+    ]
+    if any(isinstance(step, (CachedMosaic, CachedMixUp)) for step in steps):
+        for step in steps:
+            if isinstance(step, LoadChipAnnotations):
+                step.poly2mask = True  # masks of several chips can be joined only if they are alike
     return steps
