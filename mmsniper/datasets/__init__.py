@@ -5,6 +5,7 @@ from .samplers import InfiniteChipSampler, ViewSampler
 from .transforms import (
     BrokenImageError,
     ChipSample,
+    LoadChipAnnotations,
     LoadIntactImage,
     PackChipInputs,
     ScaleNormalize,
@@ -15,6 +16,7 @@ __all__ = [
     'ChipDataset',
     'ChipSample',
     'InfiniteChipSampler',
+    'LoadChipAnnotations',
     'LoadIntactImage',
     'PackChipInputs',
     'ScaleNormalize',

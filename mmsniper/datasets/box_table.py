@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 
@@ -50,11 +51,13 @@ class BoxTable:
         return int((np.diff(self.image_starts) == 0).sum())
 
 
-def read_boxes(dataset) -> BoxTable:
+def read_boxes(dataset, look_at: Callable[[dict], None] | None = None) -> BoxTable:
     """Read the sizes and boxes of all images of a dataset.
 
     Args:
         dataset: A dataset or wrapper that answers ``get_data_info`` and ``len``.
+        look_at (Callable, optional): Is shown what is known of each image on the way, and may mark
+            more of its instances as ignored.
 
     Returns:
         BoxTable: Its boxes. Those that are not finite, empty, or outside their image are left out.
@@ -79,6 +82,8 @@ def read_boxes(dataset) -> BoxTable:
         paths.append(str(info.get('img_path', index)))
         heights.append(info['height'])
         widths.append(info['width'])
+        if look_at is not None:
+            look_at(info)
         instances = info.get('instances', [])
         boxes.extend(instance['bbox'] for instance in instances)
         labels.extend(instance['bbox_label'] for instance in instances)

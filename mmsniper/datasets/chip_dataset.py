@@ -27,9 +27,10 @@ from .chip_summary import (
 )
 from .class_order import common_label_names
 from .epoch_chips import EpochChips
+from .mask_census import MaskCensus
 from .nesting import nested_datasets
 from .nothing_left import empty_datasets, why_no_chips
-from .transforms import BrokenImageError
+from .transforms import BrokenImageError, load_masks_for_chips
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
 TRAIN_VALID_RANGES = ((-1, 80), (32, 150), (120, -1))
@@ -158,9 +159,8 @@ class ChipDataset:
         self.skip_broken_images = skip_broken_images
         self.max_refetch = max_refetch
         # Built here, so that the names resolve without a default scope as well.
-        self.pipeline = Compose(
-            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
-        )
+        steps = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        self.pipeline = Compose(load_masks_for_chips(steps))
         self._reading = AnnotationReading()
         if isinstance(dataset, dict):
             with self._reading.watch():
@@ -190,7 +190,9 @@ class ChipDataset:
             self.dataset.full_init()
         self.label_names = common_label_names(self.dataset, reading)
         reading.notes += empty_datasets(self.dataset, reading)
-        self.boxes = read_boxes(self.dataset)
+        masks = MaskCensus(self.pipeline)
+        self.boxes = read_boxes(self.dataset, masks.look_at)
+        masks.report()
         sizes = self.boxes.heights, self.boxes.widths
         self.pyramid.check_order_in(self.boxes.paths, *sizes)
         self._scales = self.pyramid.scale_factors(*sizes)

@@ -1,4 +1,4 @@
-"""Run-length encoded masks: flipped and placed without ever being decoded.
+"""Run-length encoded masks: flipped, cut, resized and placed without ever being decoded.
 
 RLE is COCO's: ``dict(size=[height, width], counts=...)`` over the mask's columns, compressed to
 bytes by pycocotools. Between reading and writing it a mask is an array of *runs*, shape ``(r, 3)``,
@@ -48,10 +48,7 @@ def rle_to_runs(rle: dict[str, Any]) -> np.ndarray:
     Returns:
         ``(r, 3)`` int64.
     """
-    counts = rle['counts']
-    if isinstance(counts, (bytes, str)):
-        counts = _decompress(counts)
-    borders = np.cumsum(counts, dtype=np.int64)  # where background, foreground, ... end
+    borders = np.cumsum(rle_counts(rle), dtype=np.int64)  # where background, foreground, ... end
     borders = borders[: len(borders) // 2 * 2].reshape(-1, 2)
     starts, stops = borders[borders[:, 1] > borders[:, 0]].T
     height = int(rle['size'][0])
@@ -70,6 +67,19 @@ def rle_to_runs(rle: dict[str, Any]) -> np.ndarray:
         ],
         axis=1,
     )
+
+
+def rle_counts(rle: dict[str, Any]) -> np.ndarray:
+    """The lengths of background, foreground, background, ... of an RLE.
+
+    Args:
+        rle: As above.
+
+    Returns:
+        ``(c,)`` int64.
+    """
+    counts = rle['counts']
+    return _decompress(counts) if isinstance(counts, (bytes, str)) else np.asarray(counts, np.int64)
 
 
 def runs_to_rle(runs: np.ndarray, shape: Sequence[int]) -> dict[str, Any]:
@@ -113,6 +123,50 @@ def flip_runs(runs: np.ndarray, shape: Sequence[int], direction: str) -> np.ndar
         start, stop = height - stop, height - start
     order = np.lexsort((start, column))
     return np.stack([column, start, stop], axis=1)[order]
+
+
+def crop_runs(runs: np.ndarray, window: Sequence[int]) -> np.ndarray:
+    """Crops a mask.
+
+    Args:
+        runs: ``(r, 3)`` int64.
+        window: xyxy in pixels of the mask, inside it.
+
+    Returns:
+        ``(r, 3)`` int64, in pixels of the window.
+    """
+    left, top, right, bottom = (int(side) for side in window)
+    column = runs[:, 0]
+    inside = (column >= left) & (column < right) & (runs[:, 1] < bottom) & (runs[:, 2] > top)
+    column, start, stop = runs[inside].T
+    return np.stack(
+        [column - left, np.maximum(start, top) - top, np.minimum(stop, bottom) - top], axis=1
+    )
+
+
+def resize_runs(runs: np.ndarray, shape: Sequence[int], new_shape: Sequence[int]) -> np.ndarray:
+    """Resizes a mask: each new pixel is what lies under its centre.
+
+    Args:
+        runs: ``(r, 3)`` int64.
+        shape: ``(height, width)`` of the mask.
+        new_shape: The same of the resized mask.
+
+    Returns:
+        ``(r, 3)`` int64.
+    """
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for old, new in zip(shape, (int(side) for side in new_shape))
+    )
+    start, stop = (np.searchsorted(rows, runs[:, end]) for end in (1, 2))
+    first = np.searchsorted(columns, runs[:, 0])
+    repeats = np.searchsorted(columns, runs[:, 0], side='right') - first
+    repeats[start == stop] = 0  # between two rows that are looked at
+    run = np.repeat(np.arange(len(runs)), repeats)
+    column = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    resized = np.stack([column, start[run], stop[run]], axis=1)
+    return resized[np.lexsort((resized[:, 1], column))]
 
 
 def _decompress(counts: bytes | str) -> np.ndarray:

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmsniper.merging.rle import bitmap_to_runs, flip_runs, rle_to_runs, runs_to_rle
+from mmsniper.merging.rle import (
+    bitmap_to_runs,
+    crop_runs,
+    flip_runs,
+    resize_runs,
+    rle_to_runs,
+    runs_to_rle,
+)
 
 FLIPS = {'horizontal': 1, 'vertical': 0, 'diagonal': (0, 1)}
 bitmaps = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(lambda s: arrays(bool, s))
@@ -72,3 +79,21 @@ def test_counts_as_text_and_numbers():
 def test_flips(bitmap, direction):
     flipped = flip_runs(bitmap_to_runs(bitmap), bitmap.shape, direction)
     assert np.array_equal(flipped, bitmap_to_runs(np.flip(bitmap, FLIPS[direction])))
+
+
+def test_cut_and_resized_like_arrays():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = (int(side) for side in rng.integers(1, 30, 2))
+        bitmap = rng.random((height, width)) < rng.random()
+        runs = bitmap_to_runs(bitmap)
+        left, right = np.sort(rng.choice(width + 1, 2, replace=False))
+        top, bottom = np.sort(rng.choice(height + 1, 2, replace=False))
+        cropped = crop_runs(runs, (left, top, right, bottom))
+        assert (cropped == bitmap_to_runs(bitmap[top:bottom, left:right])).all()
+        rows, columns = (int(side) for side in rng.integers(1, 60, 2))
+        resized = runs_to_rle(resize_runs(runs, bitmap.shape, (rows, columns)), (rows, columns))
+        # The pixel that a new pixel's centre lies in.
+        y = ((np.arange(rows) + 0.5) * height / rows).astype(int)
+        x = ((np.arange(columns) + 0.5) * width / columns).astype(int)
+        assert (mask_util.decode(resized) == bitmap[y][:, x]).all()

@@ -1,9 +1,11 @@
 # COCO with masks, on chips and on the pyramid like coco_sniper.py.
 _base_ = './coco_sniper.py'
 
-# Polygons: bitmaps of all instances of a large image, made only to be cut, are large themselves.
+# Polygons stay polygons where a cut leaves their pixels as they are, which is light to pass on.
 train_pipeline = [
-    dict(step, with_mask=True, poly2mask=False) if step['type'] == 'LoadAnnotations' else step
+    dict(type='LoadChipAnnotations', with_bbox=True, with_mask=True, poly2mask=False)
+    if step['type'] == 'LoadAnnotations'
+    else step
     for step in _base_.train_pipeline
 ]
 

@@ -3,8 +3,17 @@
 from mmsniper.images import BrokenImageError
 
 from .chip_sample import ChipSample
+from .load_annotations import LoadChipAnnotations, load_masks_for_chips
 from .load_image import LoadIntactImage
 from .pack_chip_inputs import PackChipInputs
 from .scale_normalize import ScaleNormalize
 
-__all__ = ['BrokenImageError', 'ChipSample', 'LoadIntactImage', 'PackChipInputs', 'ScaleNormalize']
+__all__ = [
+    'BrokenImageError',
+    'ChipSample',
+    'LoadChipAnnotations',
+    'LoadIntactImage',
+    'PackChipInputs',
+    'ScaleNormalize',
+    'load_masks_for_chips',
+]

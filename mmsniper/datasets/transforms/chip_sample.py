@@ -13,6 +13,7 @@ from mmdet.structures.bbox import autocast_box_type
 from mmsniper.chips import Pyramid, box_levels, positive_chips
 from mmsniper.errors import InputError
 
+from .chip_masks import crop_masks
 from .instances import select_instances
 
 
@@ -134,12 +135,8 @@ class ChipSample(BaseTransform):
         ignored = np.zeros(len(boxes), bool) if ignored is None else ignored.astype(bool)
         results['gt_ignore_flags'] = ignored | (visible < self.min_visible)
         select_instances(results, visible > 0)
-        masks = results.get('gt_masks')
-        if masks is not None:
-            masks = masks.crop(window)
-            # A box can reach into a chip that none of its mask's pixels lies in.
-            results['gt_ignore_flags'] = results['gt_ignore_flags'] | (masks.areas == 0)
-            results['gt_masks'] = masks
+        if results.get('gt_masks') is not None:
+            crop_masks(results, window)
 
     def _sample(self, results: dict) -> None:
         if self.pyramid is None:

@@ -13,6 +13,7 @@ from mmdet.structures.bbox import autocast_box_type
 from mmsniper.chips import Pyramid, in_valid_range
 from mmsniper.errors import InputError
 
+from .chip_masks import check_no_rle_lost
 from .instances import select_instances
 
 # The size, relative to the object's, of the smallest proposal with an IoU of 0.5 with it.
@@ -79,6 +80,8 @@ class ScaleNormalize(BaseTransform):
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         """Resize ``results`` to its level and treat the objects out of range."""
+        if 'image_shape' not in results:  # ChipSample has looked at what it cut
+            check_no_rle_lost(results)
         if 'chip_scale' not in results:
             self._pick_level(results)
         if results.get('gt_bboxes') is not None:
