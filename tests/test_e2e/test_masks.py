@@ -62,7 +62,7 @@ def test_gradients_reach_every_parameter(config):
 
 def test_ignored_masks_move_nothing(tmp_path):
     dataset, model = build(mask_detector('mask-rcnn', tmp_path))
-    chips = [dataset[index] for index in range(6)]
+    chips = [dataset[index] for index in range(8)]
     ignored = [chip['data_samples'].ignored_instances for chip in chips]
     assert sum(map(len, ignored)) > 3, 'there are objects out of range'
     before = losses_of(model, chips)
