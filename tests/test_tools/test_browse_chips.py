@@ -201,3 +201,25 @@ def test_configs_without_chips_are_named(tool, root, tmp_path):
     (tmp_path / 'none.py').write_text('model = dict()\n')
     with pytest.raises(InputError, match=r'no train_dataloader\.dataset'):
         tool.main([str(tmp_path / 'none.py'), *out])
+
+
+@pytest.mark.parametrize(
+    'replaced, by, message',
+    [
+        (
+            "dict(type='ChipSample'),\n    dict(type='ScaleNormalize')",
+            "dict(type='Resize', scale=(64, 64))",
+            'neither ChipSample nor ScaleNormalize, whose place Resize cannot take',
+        ),
+        (
+            "dict(type='ChipSample')",
+            "dict(type='RandomAffine'), dict(type='ChipSample')",
+            'RandomAffine would move the image before ChipSample',
+        ),
+    ],
+)
+def test_pipelines_without_chips_are_named(tool, root, tmp_path, replaced, by, message):
+    chips = CHIPS.format(root=str(root), pipeline=PIPELINE.replace(replaced, by))
+    with pytest.raises(InputError, match=message):
+        tool.main([write_config(tmp_path, chips), '--out-dir', str(tmp_path / 'out')])
+    assert not list(tmp_path.glob('out/*'))
