@@ -35,7 +35,7 @@ def main() -> None:
         raise InputError(f'-o {args.out} must end in .py')
     if args.out and args.out.is_dir():
         raise InputError(f'-o {args.out} is a folder; name a file')
-    config, changes = convert(args.config, recipe_of(args))
+    config, changes = convert(args.config, recipe_of(args), args.train_batch_norm)
     text = config.pretty_text
     if args.out is None:
         print(changes, file=sys.stderr)
@@ -98,6 +98,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='how many chips an image has, for the schedule (default: counted if the annotations '
         'are there)',
+    )
+    parser.add_argument(
+        '--train-batch-norm',
+        action='store_true',
+        help='train batch normalisation that CONFIG leaves in evaluation mode (norm_eval=True)',
     )
     argv = sys.argv[1:] if argv is None else argv
     # To argparse "-1,512" looks like an option; with a space in front it does not.

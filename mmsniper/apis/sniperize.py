@@ -7,7 +7,9 @@ from mmengine.config import Config
 from mmsniper.conversion import Recipe, convert
 
 
-def sniperize(cfg: str | Config, recipe: Recipe | None = None) -> Config:
+def sniperize(
+    cfg: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+) -> Config:
     """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
 
     What was changed and what was not is printed as a short list;
@@ -19,6 +21,8 @@ def sniperize(cfg: str | Config, recipe: Recipe | None = None) -> Config:
             which stays as it is.
         recipe (Recipe, optional): Levels, valid ranges and the size of chips. Defaults to the
             paper's.
+        train_batch_norm (bool): Whether to train batch normalisation that ``cfg`` leaves in
+            evaluation mode (``norm_eval=True``). Defaults to False.
 
     Returns:
         Config: Explicit, without bases.
@@ -26,6 +30,6 @@ def sniperize(cfg: str | Config, recipe: Recipe | None = None) -> Config:
     Raises:
         InputError: The config is of a kind that is not supported; one sentence says why.
     """
-    converted, changes = convert(cfg, recipe)
+    converted, changes = convert(cfg, recipe, train_batch_norm)
     print(changes)
     return converted

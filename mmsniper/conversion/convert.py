@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from mmsniper.datasets.nesting import find_chip_dataset
 
+from .batch_norm import convert_batch_norm
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
 from .cost import estimate_cost
@@ -85,13 +86,17 @@ _MIXING_HOOKS = (hooks.YOLOXModeSwitchHook, hooks.PipelineSwitchHook)
 _LARGEST_STRIDE = 64
 
 
-def convert(source: str | Config, recipe: Recipe | None = None) -> tuple[Config, Changes]:
+def convert(
+    source: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+) -> tuple[Config, Changes]:
     """Turn a config into one that trains on chips and tests on the pyramid.
 
     Args:
         source (str | Config): See :func:`mmsniper.conversion.source.load_source`; it stays as it
             is.
         recipe (Recipe, optional): Levels, valid ranges and chips. Defaults to the paper's.
+        train_batch_norm (bool): Whether to train batch normalisation that the source leaves in
+            evaluation mode (``norm_eval=True``). Defaults to False: it stays, with a note.
 
     Returns:
         tuple: The explicit config, and the list of what was changed and what was not.
@@ -107,11 +112,13 @@ def convert(source: str | Config, recipe: Recipe | None = None) -> tuple[Config,
                 'the levels, valid ranges and chips of the config stay; start from a config that '
                 'trains on whole images to use others'
             )
+        if train_batch_norm:
+            convert_batch_norm(config.model, True, changes)
         return config, changes
-    return _convert(config, recipe or Recipe(), changes), changes
+    return _convert(config, recipe or Recipe(), train_batch_norm, changes), changes
 
 
-def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
+def _convert(config: Config, recipe: Recipe, train_batch_norm: bool, changes: Changes) -> Config:
     given = config.to_dict()
     data = take_apart(config.train_dataloader.to_dict()['dataset'], 'train_dataloader')
     new = _runner_settings(given, changes)
@@ -129,6 +136,7 @@ def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
     side = -(-recipe.chip_size // _LARGEST_STRIDE) * _LARGEST_STRIDE
     hand_over_masks_as_rle(model, changes)
     allow_few_objects(model, changes)
+    convert_batch_norm(model, train_batch_norm, changes)
     fit_batch_augments(model, side, changes)
 
     settings = PipelineSettings(

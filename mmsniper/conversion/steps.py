@@ -10,33 +10,13 @@ from mmdet.datasets import transforms
 from mmdet.datasets.transforms import RandomSamplingNegPos
 from mmdet.registry import TRANSFORMS
 
+from mmsniper.datasets.transforms.moving import CROPPING, MIXING, RESIZING
 from mmsniper.errors import InputError
 
 from .changes import Changes, listed
 from .components import component_class, component_name, is_component
 
 # What chips are instead of: images resized to some scale, cut at random, or put together.
-RESIZING = (
-    mmcv_transforms.Resize,
-    mmcv_transforms.RandomResize,
-    mmcv_transforms.RandomChoiceResize,
-    transforms.ResizeShortestEdge,
-)
-CROPPING = (
-    transforms.RandomCrop,
-    transforms.MinIoURandomCrop,
-    transforms.Expand,
-    transforms.RandomCenterCropPad,
-    transforms.RandomShift,
-    mmcv_transforms.CenterCrop,
-)
-MIXING = (
-    transforms.Mosaic,
-    transforms.CachedMosaic,
-    transforms.MixUp,
-    transforms.CachedMixUp,
-    transforms.RandomAffine,
-)
 REPLACED = (*RESIZING, *CROPPING, *MIXING)
 LOADING_IMAGES = (
     mmcv_transforms.LoadImageFromFile,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from mmsniper.errors import InputError
 from .annotation_reading import AnnotationReading
 from .announced_negatives import announced_room
 from .box_table import read_boxes
+from .chip_pipeline import check_chip_pipeline, suspects, why_no_items
 from .chip_summary import (
     log_chips,
     log_dropped_boxes,
@@ -31,6 +32,7 @@ from .mask_census import MaskCensus
 from .nesting import nested_datasets
 from .nothing_left import empty_datasets, why_no_chips
 from .transforms import BrokenImageError, load_masks_for_chips
+from .transforms.moving import MovedImageError
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
 TRAIN_VALID_RANGES = ((-1, 80), (32, 150), (120, -1))
@@ -71,7 +73,9 @@ class ChipDataset:
     Args:
         dataset (dict or Dataset): The dataset of images, or any wrapper of such that answers
             ``get_data_info``. Its own pipeline must be empty.
-        pipeline (Sequence[dict]): Transforms of a chip, from loading to packing.
+        pipeline (Sequence[dict]): Transforms of a chip, from loading to packing, ``ChipSample`` and
+            ``ScaleNormalize`` among them. Without any there are no items, just what
+            ``get_data_info`` and ``table`` say.
         levels (Sequence, optional): Pyramid levels, fine to coarse: ``(short, long)`` bounds in
             pixels, -1 for none, or scale factors. Defaults to the paper's (for training or for
             testing).
@@ -226,6 +230,21 @@ class ChipDataset:
             raise InputError(
                 why_no_chips(self.boxes, self.pyramid, self.chip_size, reading, self.proposal_file)
             )
+
+    @property
+    def pipeline(self) -> Callable:
+        """The composed transforms of a chip; others that are set are checked like the first."""
+        return self._pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Callable) -> None:
+        check_chip_pipeline(pipeline, self.test_mode)
+        self._pipeline, self._why_no_items = pipeline, why_no_items(pipeline)
+
+    def check_items(self) -> None:
+        """Raise an InputError where the pipeline is empty or moves images before they are cut."""
+        if self._why_no_items:
+            raise InputError(self._why_no_items)
 
     @property
     def metainfo(self) -> dict:
@@ -383,8 +402,10 @@ class ChipDataset:
 
         Raises:
             BrokenImageError: The image cannot be loaded (and is not to be skipped).
-            InputError: The pipeline gives None, in test mode or for ``max_refetch`` chips on end.
+            InputError: The pipeline is empty, moves the image before the chip is cut, or gives
+                None, in test mode or for ``max_refetch`` chips on end.
         """
+        self.check_items()
         later, row = divmod(index, len(self))
         for attempt in range(1 if self.test_mode else self.max_refetch + 1):
             # Stepping by a fixed amount keeps the replacement a function of the index alone.
@@ -397,6 +418,11 @@ class ChipDataset:
                 self._count_replaced(0)
                 MMLogger.get_current_instance().warning(f'Skipped a chip: {error}.')
                 continue
+            except MovedImageError as error:
+                names = suspects(self.pipeline)
+                raise InputError(
+                    f'{error} (such may be {names})' if names else str(error)
+                ) from error
             if results is not None:
                 return results
             self._count_replaced(1)

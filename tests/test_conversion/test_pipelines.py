@@ -124,7 +124,8 @@ def test_transforms_inside_of_others():
     pipeline, _ = train(partly)
     expected = dict(type='RandomChoice', transforms=[[COLOURS], []], prob=[0.3, 0.7])
     assert pipeline == [*LOADED, *CHIP, expected, PACKED]
-    assert TRANSFORMS.build(expected)(dict(a=1)) is not None, 'an empty branch does nothing'
+    always = TRANSFORMS.build(dict(expected, prob=[0.0, 1.0]))  # the branch is not left to chance
+    assert always(dict(a=1)) == dict(a=1), 'an empty branch does nothing'
 
     applied = dict(type='RandomApply', transforms=[RESIZE, FLIP], prob=0.5)
     assert train(applied)[0][4] == dict(type='RandomApply', transforms=[FLIP], prob=0.5)

@@ -19,7 +19,7 @@ CONFIGS = ROOT / 'configs'
 
 
 def test_config_path():
-    config = next(CONFIGS.glob('sniper/*.py'))
+    config = min(CONFIGS.glob('sniper/*.py'))
     path = Path(config_path(f'sniper/{config.name}'))
     assert path.is_absolute()
     assert path.samefile(config)
@@ -27,7 +27,7 @@ def test_config_path():
 
 
 def test_config_path_names_what_comes_near():
-    name = next(CONFIGS.glob('sniper/*.py')).name
+    name = min(CONFIGS.glob('sniper/*.py')).name
     with pytest.raises(InputError, match=f'did you mean .*sniper/{name}'):
         config_path(f'snipper/{name}')
     with pytest.raises(InputError, match='mmsniper has no config 0000: see the folder'):

@@ -78,7 +78,7 @@ def test_mim_finds_the_package(mim, tmp_path):
     assert 'error: ' in ran.stderr and 'no_such_config.py' in ran.stderr
     assert ran.returncode != 0
 
-    name = next((ROOT / 'configs').glob('sniper/*.py')).name
+    name = min((ROOT / 'configs').glob('sniper/*.py')).name
     options = [
         '--gpus',
         '0',

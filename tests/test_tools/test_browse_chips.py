@@ -214,3 +214,25 @@ def test_a_picture_of_another_size_than_annotated_is_named(tool, tmp_path):
 
     with pytest.raises(InputError, match=r'a\.png is 30x40 pixels, but its annotation says 40x30'):
         tool.load_image(Chips(), 0)
+
+
+@pytest.mark.parametrize(
+    'replaced, by, message',
+    [
+        (
+            "dict(type='ChipSample'),\n    dict(type='ScaleNormalize')",
+            "dict(type='Resize', scale=(64, 64))",
+            'neither ChipSample nor ScaleNormalize, whose place Resize cannot take',
+        ),
+        (
+            "dict(type='ChipSample')",
+            "dict(type='RandomAffine'), dict(type='ChipSample')",
+            'RandomAffine would move the image before ChipSample',
+        ),
+    ],
+)
+def test_pipelines_without_chips_are_named(tool, root, tmp_path, replaced, by, message):
+    chips = CHIPS.format(root=str(root), pipeline=PIPELINE.replace(replaced, by))
+    with pytest.raises(InputError, match=message):
+        tool.main([write_config(tmp_path, chips), '--out-dir', str(tmp_path / 'out')])
+    assert not list(tmp_path.glob('out/*'))

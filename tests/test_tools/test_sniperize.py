@@ -130,3 +130,12 @@ def test_bad_input(arguments, message, call_here, tmp_path):
 def test_numbers_that_are_none(call_here):
     status, _, errors = call_here(BASE, '--levels', 'a,b', '--valid-ranges', '-1,5')
     assert status == 2 and "'a,b' is no pair of numbers" in errors
+
+
+def test_batch_normalisation(call_here):
+    status, config, changes = call_here(BASE)
+    assert status == 0 and 'norm_eval=True' in config
+    assert 'note: model.backbone: batch normalisation of ResNet stays in evaluation' in changes
+    status, config, changes = call_here(BASE, '--train-batch-norm')
+    assert status == 0 and 'norm_eval=False' in config and 'norm_eval=True' not in config
+    assert 'changed: model.backbone: batch normalisation of ResNet is trained' in changes

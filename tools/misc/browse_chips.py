@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.nesting import nested_datasets
-from mmsniper.datasets.transforms.chip_sample import check_image_size
+from mmsniper.datasets.transforms.moving import check_image_size
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.stage_configs import chip_config
@@ -40,7 +40,7 @@ def build_dataset(config: Path, options: dict | None, proposals: Path | None = N
         the two have the same indices.
 
     Raises:
-        InputError: the config trains on no chips.
+        InputError: the config trains on no chips, or its pipeline gives none.
     """
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(options or {})
@@ -56,6 +56,7 @@ def build_dataset(config: Path, options: dict | None, proposals: Path | None = N
             f'train_dataloader.dataset of {config} is a {type(dataset).__name__} without a '
             'ChipDataset: name a config that trains on chips'
         )
+    chips.check_items()
     # A wrapper that concatenates or repeats numbers its items otherwise; then the chips are shown
     # as they come out of their own pipeline.
     same_items = len(dataset) == len(chips)

@@ -15,6 +15,7 @@ from mmsniper.errors import InputError
 
 from .chip_masks import crop_masks
 from .instances import select_instances
+from .moving import check_image_size, check_unmoved
 
 
 @TRANSFORMS.register_module()
@@ -56,6 +57,7 @@ class ChipSample(BaseTransform):
             the largest. Defaults to False.
 
     Raises:
+        MovedImageError: The image or its boxes are no longer as in the file and its annotation.
         InputError: The image's size is not what the annotations say, the chip is not inside the
             image, there is neither a chip nor levels, or the ranges have a hole.
     """
@@ -84,13 +86,8 @@ class ChipSample(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crop ``results`` to its chip."""
         height, width = results['img'].shape[:2]
-        moved = results.keys() & {'scale_factor', 'homography_matrix'} or results.get('flip')
-        if 'chip' in results and moved:
-            raise InputError(
-                'an image was resized, flipped, rotated or otherwise moved before ChipSample cut '
-                'its chip, which is about the image as it is in the file: move all transforms of '
-                'that kind behind ScaleNormalize'
-            )
+        if 'chip' in results:
+            check_unmoved(results)
         check_image_size(results)
         boxes = results.get('gt_bboxes')
         if boxes is not None:
@@ -182,24 +179,6 @@ class ChipSample(BaseTransform):
             f'{type(self).__name__}(min_visible={self.min_visible}, pyramid={self.pyramid}, '
             f'chip_size={self.chip_size}, stride={self.stride})'
         )
-
-
-def check_image_size(results: dict) -> None:
-    """Raise an InputError where the loaded image has not the size that its annotation states."""
-    height, width = results['img'].shape[:2]
-    expected = (results.get('height', height), results.get('width', width))
-    if (height, width) == expected:
-        return
-    hint = (
-        "it may carry an EXIF rotation, which LoadIntactImage applies with color_type='color' and "
-        "leaves out with 'color_ignore_orientation'"
-        if (width, height) == expected
-        else 'correct the annotation or the file'
-    )
-    raise InputError(
-        f'image {results.get("img_path")} is {width}x{height} pixels, but its annotation says '
-        f'{expected[1]}x{expected[0]}: {hint}'
-    )
 
 
 def _crop_proposals(results: dict, window: np.ndarray) -> None:

@@ -61,6 +61,11 @@ class PackChipInputs(PackDetInputs):
             dict: ``inputs`` (torch.Tensor), the image, shape (channels, h, w), and
             ``data_samples`` (DetDataSample).
         """
+        image = results.get('img')
+        if image is not None and image.flags.c_contiguous and min(image.strides) < 0:
+            # PackDetInputs copies what is flipped, unless NumPy calls it contiguous as it is one
+            # pixel wide, which torch refuses all the same.
+            results['img'] = image.copy()
         packed = super().transform(results)
         if results.get('valid_range') is not None:
             factor = input_scale(results)

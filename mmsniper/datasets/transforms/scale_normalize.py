@@ -19,6 +19,8 @@ from .instances import select_instances
 # The size, relative to the object's, of the smallest proposal with an IoU of 0.5 with it.
 MATCHING = np.sqrt(0.5)
 MODES = ('ignore', 'drop', 'erase', 'keep')
+# In pixels: MMDetection's PackDetInputs raises on a flipped image that is one pixel wide or high.
+SMALLEST_SIDE = 2
 
 
 @TRANSFORMS.register_module()
@@ -28,6 +30,8 @@ class ScaleNormalize(BaseTransform):
     After :class:`ChipSample` this is the second half of SNIPER (arXiv:1805.09300). Alone, on whole
     images, it picks a level at random and is the SNIP method (arXiv:1711.08189); it then needs
     ``levels`` and ``valid_ranges``.
+
+    No side of the image becomes shorter than two pixels.
 
     An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
     image, lies in ``[lo, hi)``. On chips it also counts if it fits no chip of the levels where it
@@ -92,7 +96,9 @@ class ScaleNormalize(BaseTransform):
         height, width = results['img'].shape[:2]
         scale = results['chip_scale']
         # mmcv.rescale_size rounds the same way, so that a whole image comes out as from Resize.
-        self.resize.scale = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
+        self.resize.scale = tuple(
+            max(SMALLEST_SIDE, int(side * scale + 0.5)) for side in (width, height)
+        )
         results = self.resize(results)
         if results.get('proposals') is not None:
             _rescale_proposals(results)
