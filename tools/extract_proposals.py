@@ -4,7 +4,8 @@ python tools/extract_proposals.py CONFIG CHECKPOINT --out proposals.npz
 
 CONFIG's model, usually an RPN trained on positive chips, looks at the images of its
 train_dataloader, at the levels and through the pipeline of its val_dataloader. Called again after
-an interruption, it goes on where it was. In several processes:
+an interruption, it goes on where it was; what another checkpoint or config has made is never
+touched. In several processes:
 
 torchrun --standalone --nproc_per_node 8 tools/extract_proposals.py CONFIG CHECKPOINT --out
 proposals.npz --launcher pytorch
@@ -50,7 +51,10 @@ def main() -> None:
         raise InputError(f'{args.config} has no train_dataloader, whose images are looked at')
     train_config = find_chip_dataset(config, 'train_dataloader')
     if train_config is None:
-        raise InputError(f'train_dataloader.dataset of {args.config} is or holds no ChipDataset')
+        raise InputError(
+            f'train_dataloader.dataset of {args.config} is or holds no ChipDataset: make a config '
+            'that trains on chips with tools/sniperize.py'
+        )
     if args.launcher != 'none':
         if has_accelerator():
             init_dist(args.launcher)

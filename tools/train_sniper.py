@@ -92,7 +92,8 @@ def train(title: str, config: Path, work_dir: Path, args: argparse.Namespace) ->
         print(f'\n--- {title}: finished before, {final} is there', flush=True)
         return
     if faults:
-        print(f'\n--- {title}: {"; ".join(faults)}: going on from {start}', flush=True)
+        begin = f'going on from {start}' if start else 'training anew'
+        print(f'\n--- {title}: {"; ".join(faults)}: {begin}', flush=True)
     options = ['--resume', start] if start else []
     options += ['--amp'] * args.amp + ['--auto-scale-lr'] * args.auto_scale_lr
     run(f'{title}: training', args, 'train.py', config, '--work-dir', work_dir, *options)

@@ -10,6 +10,8 @@ import torch
 
 from ..errors import InputError
 
+RECORD = 'last_checkpoint'  # mmengine writes it once a checkpoint is whole
+
 
 def checkpoint_fault(path: Path) -> str | None:
     """What is wrong with a checkpoint of mmengine, or None if it loads.
@@ -41,9 +43,9 @@ def checkpoint_fault(path: Path) -> str | None:
     try:
         if is_zip:
             with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-                return damaged and f'is damaged (in {damaged})'
-    except Exception as error:  # neither has zipfile one kind of error
+                if (damaged := archive.testzip()) is not None:
+                    return f'is damaged (in {damaged})'
+    except Exception as error:  # nor has zipfile one kind of error
         return f'is damaged ({error})'
     return None
 
@@ -57,10 +59,10 @@ def checkpoint_to_resume(final: Path) -> tuple[Path | None, list[str]]:
 
     Returns:
         tuple[Path or None, list[str]]: The checkpoint, ``final`` itself if it is whole, or None if
-        the training was not begun; and what is wrong with newer ones.
+        the training has not saved any yet; and what is wrong with newer ones.
 
     Raises:
-        InputError: There were checkpoints, and none of them is whole.
+        InputError: There were whole checkpoints, as ``last_checkpoint`` tells, and none is left.
     """
     faults = []
     for path in _newest_first(final):
@@ -68,13 +70,14 @@ def checkpoint_to_resume(final: Path) -> tuple[Path | None, list[str]]:
         if fault is None:
             return path, faults
         faults.append(f'{path} {fault}')
-    if faults:
-        folder = final.parent
+    folder = final.parent
+    if (folder / RECORD).is_file():
+        fault = faults[0] if faults else f'{folder / RECORD} names no file'
         raise InputError(
-            f'{faults[0]}, and {folder} has no whole checkpoint to go on from: delete {folder} to '
-            'train anew'
+            f'{fault}, and {folder} has no whole checkpoint to go on from: delete {folder} to train '
+            'anew'
         )
-    return None, []
+    return None, faults
 
 
 def _newest_first(final: Path) -> list[Path]:
@@ -85,7 +88,7 @@ def _newest_first(final: Path) -> list[Path]:
         if number and int(number[1]) <= int(last):
             numbered[int(number[1])] = path
     paths = [numbered[number] for number in sorted(numbered, reverse=True)]
-    record = final.parent / 'last_checkpoint'
+    record = final.parent / RECORD
     if record.is_file():
         # Written relative to where the training was called, or before the folder was moved.
         named = final.parent / Path(record.read_text(errors='replace').strip()).name

@@ -99,6 +99,12 @@ def test_the_record_is_all_that_is_left(tmp_path):
         checkpoint_to_resume(tmp_path / 'epoch_4.pth')
 
 
+def test_an_empty_record_is_all_that_is_left(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('')
+    with pytest.raises(InputError, match='last_checkpoint names no file, and .* delete .* anew'):
+        checkpoint_to_resume(tmp_path / 'epoch_4.pth')
+
+
 def test_a_name_of_its_own_in_a_folder_that_was_moved(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('/somewhere/else/iter_500.pth')
     own = save(tmp_path / 'iter_500.pth')
@@ -108,6 +114,9 @@ def test_a_name_of_its_own_in_a_folder_that_was_moved(tmp_path):
 def test_none_is_whole(tmp_path):
     final = cut(save(tmp_path / 'epoch_2.pth'))
     (tmp_path / 'epoch_1.pth').write_bytes(b'')
+    path, faults = checkpoint_to_resume(final)
+    assert path is None and len(faults) == 2, 'none ever was'
+    (tmp_path / 'last_checkpoint').write_text(str(final))
     with pytest.raises(InputError) as caught:
         checkpoint_to_resume(final)
     assert re.fullmatch(

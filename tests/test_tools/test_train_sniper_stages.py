@@ -116,8 +116,17 @@ def test_a_final_checkpoint_that_is_damaged(train, tmp_path, capsys, stage, cont
 def test_no_whole_checkpoint_is_left(train):
     train()
     cut('work/detector/epoch_1.pth')
+    Path('work/detector/last_checkpoint').write_text('work/detector/epoch_1.pth')
     with pytest.raises(InputError, match=r'epoch_1\.pth is .*delete work/detector to train anew'):
         train()
+
+
+def test_killed_while_it_saved_its_first_checkpoint(train, capsys):
+    save_checkpoint('work/rpn/epoch_1.pth')
+    cut('work/rpn/epoch_1.pth')
+    assert '--resume' not in train()[0]
+    assert 'work/rpn/epoch_1.pth is cut short' in (out := capsys.readouterr().out)
+    assert ': training anew\n' in out
 
 
 def test_a_record_of_a_checkpoint_that_is_gone(train, tmp_path):
