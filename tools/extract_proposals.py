@@ -4,7 +4,8 @@ python tools/extract_proposals.py CONFIG CHECKPOINT --out proposals.npz
 
 CONFIG's model, usually an RPN trained on positive chips, looks at the images of its
 train_dataloader, at the levels and through the pipeline of its val_dataloader. Called again after
-an interruption, it goes on where it was. In several processes:
+an interruption, it goes on where it was; what another checkpoint or config has made is never
+touched. In several processes:
 
 torchrun --standalone --nproc_per_node 8 tools/extract_proposals.py CONFIG CHECKPOINT --out
 proposals.npz --launcher pytorch
@@ -32,7 +33,7 @@ from mmsniper.apis import extract_proposals
 from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
 from mmsniper.utils.stage_configs import load_config
 
@@ -50,7 +51,10 @@ def main() -> None:
         raise InputError(f'{args.config} has no train_dataloader, whose images are looked at')
     train_config = find_chip_dataset(config, 'train_dataloader')
     if train_config is None:
-        raise InputError(f'train_dataloader.dataset of {args.config} is or holds no ChipDataset')
+        raise InputError(
+            f'train_dataloader.dataset of {args.config} is or holds no ChipDataset: make a config '
+            'that trains on chips with tools/sniperize.py'
+        )
     if args.launcher != 'none':
         if has_accelerator():
             init_dist(args.launcher)
@@ -102,12 +106,13 @@ def fingerprint(config: Config, args: argparse.Namespace) -> dict:
     """What the proposals depend on."""
     parts = [config.model, config.train_dataloader.dataset, test_dataset(config)]
     text = '\n'.join(str(part) for part in parts)
-    status = args.checkpoint.stat()
+    weights = hashlib.sha256()
+    with open(args.checkpoint, 'rb') as file:
+        while block := file.read(1 << 20):
+            weights.update(block)
     return dict(
         config=hashlib.sha256(text.encode()).hexdigest(),
-        checkpoint=str(args.checkpoint.resolve()),
-        checkpoint_size=status.st_size,
-        checkpoint_time=status.st_mtime_ns,
+        checkpoint=weights.hexdigest(),  # wherever it lies
         max_per_image=args.max_per_image,
     )
 
@@ -128,7 +133,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--batch-size', type=positive_int, default=1, help='views at once, default 1'
     )
-    parser.add_argument('--num-workers', type=int, default=2, help='that load images, default 2')
+    parser.add_argument(
+        '--num-workers', type=non_negative_int, default=2, help='that load images, default 2'
+    )
     parser.add_argument(
         '--images-per-part',
         type=positive_int,
@@ -136,7 +143,9 @@ def parse_args() -> argparse.Namespace:
         help='how many images are lost at most, per process, when it is interrupted (default: 500)',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=non_negative_int, default=0, help=argparse.SUPPRESS
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings, as key=value'
     )

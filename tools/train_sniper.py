@@ -6,7 +6,8 @@ python tools/train_sniper.py CONFIG
 2. It looks at all training images; its proposals go to WORK_DIR/proposals.npz.
 3. CONFIG's detector is trained on positive and negative chips (WORK_DIR/detector).
 
-Called again after an interruption it goes on where it was and leaves out what is finished. The RPN
+Called again after an interruption it goes on where it was and leaves out what is finished; a
+checkpoint that was cut short is not. One run at a time works in WORK_DIR. The RPN
 is the one that CONFIG names as rpn_config, or has ResNet-50-FPN, or is given with --rpn-config; its
 data, levels and pipelines are CONFIG's.
 """
@@ -25,6 +26,9 @@ from mmengine.config import Config, DictAction
 from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.arguments import non_negative_int
+from mmsniper.utils.claim import claim
+from mmsniper.utils.saved_checkpoints import checkpoint_fault, checkpoint_to_resume
 from mmsniper.utils.stage_configs import detector_stage, load_config, rpn_stage
 from mmsniper.utils.whole_file import write_whole
 
@@ -37,19 +41,33 @@ def main() -> None:
     config.merge_from_dict(args.cfg_options or {})
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     proposals = args.proposals or work_dir / 'proposals.npz'
+    detector = detector_stage(config, str(proposals))
+    rpn = rpn_stage(config, args.rpn_config) if args.proposals is None else None
+    with claim(work_dir) as descriptor:
+        if descriptor is None:
+            raise InputError(
+                f'another train_sniper.py is at work in {work_dir}: wait for it, or choose another '
+                '--work-dir'
+            )
+        args.keep_open = (descriptor,)
+        train_stages(rpn, detector, work_dir, proposals, args)
 
-    if args.proposals is None:
+
+def train_stages(
+    rpn: Config | None, detector: Config, work_dir: Path, proposals: Path, args: argparse.Namespace
+) -> None:
+    """Do all stages that are not finished, without the RPN where there are proposals."""
+    if rpn is not None:
         rpn_dir = work_dir / 'rpn'
-        rpn_path = write_config(rpn_stage(config, args.rpn_config), work_dir / 'rpn.py')
+        rpn_path = write_config(rpn, work_dir / 'rpn.py')
         train('RPN', rpn_path, rpn_dir, args)
-        extract(rpn_path, final_checkpoint(Config.fromfile(rpn_path), rpn_dir), proposals, args)
+        extract(rpn_path, final_checkpoint(rpn, rpn_dir), proposals, args)
     read_proposals(proposals)  # an unusable file shows now
 
     detector_dir = work_dir / 'detector'
-    stage = detector_stage(config, str(proposals))
-    detector_path = write_config(stage, work_dir / 'detector.py')
+    detector_path = write_config(detector, work_dir / 'detector.py')
     train('detector', detector_path, detector_dir, args)
-    print(f'\nDone: {final_checkpoint(stage, detector_dir)}')
+    print(f'\nDone: {final_checkpoint(detector, detector_dir)}')
     for name, value in last_metrics(detector_dir).items():
         print(f'{name}: {value:.4f}')
 
@@ -67,26 +85,35 @@ def write_config(config: Config, path: Path) -> Path:
 
 
 def train(title: str, config: Path, work_dir: Path, args: argparse.Namespace) -> None:
-    """Train a stage, from where it was, unless it is finished."""
-    checkpoint = final_checkpoint(Config.fromfile(config), work_dir)
-    if checkpoint.is_file():
-        print(f'\n--- {title}: finished before, {checkpoint} is there', flush=True)
+    """Train a stage, from its newest whole checkpoint, unless that is the final one."""
+    final = final_checkpoint(Config.fromfile(config), work_dir)
+    start, faults = checkpoint_to_resume(final)
+    if start == final:
+        print(f'\n--- {title}: finished before, {final} is there', flush=True)
         return
-    options = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
+    if faults:
+        begin = f'going on from {start}' if start else 'training anew'
+        print(f'\n--- {title}: {"; ".join(faults)}: {begin}', flush=True)
+    options = ['--resume', start] if start else []
     options += ['--amp'] * args.amp + ['--auto-scale-lr'] * args.auto_scale_lr
     run(f'{title}: training', args, 'train.py', config, '--work-dir', work_dir, *options)
-    if not checkpoint.is_file():
+    if (fault := checkpoint_fault(final)) is not None:
         raise InputError(
-            f'the training of the {title} ended without {checkpoint}: its CheckpointHook must save '
-            'the last epoch'
+            f'the training of the {title} ended, but {final} {fault}: its CheckpointHook must save '
+            'the last epoch, and needs room on the disk'
         )
 
 
 def extract(config: Path, checkpoint: Path, out: Path, args: argparse.Namespace) -> None:
     """Extract the proposals unless they are there."""
     if out.is_file():
-        print(f'\n--- Proposals: finished before, {out} is there', flush=True)
-        return
+        try:
+            read_proposals(out)
+        except InputError as error:
+            print(f'\n--- Proposals: {error}', flush=True)
+        else:
+            print(f'\n--- Proposals: finished before, {out} is there', flush=True)
+            return
     run('Proposals', args, 'extract_proposals.py', config, checkpoint, '--out', out)
 
 
@@ -101,7 +128,11 @@ def run(title: str, args: argparse.Namespace, script: str, *arguments) -> None:
     # The scripts use the mmsniper that they lie beside.
     python_path = os.pathsep.join([str(TOOLS.parent), *filter(None, [os.getenv('PYTHONPATH')])])
     environment = {**os.environ, 'PYTHONPATH': python_path}
-    if (status := subprocess.run(command, env=environment).returncode) != 0:
+    if args.gpus == 0:
+        environment['CUDA_VISIBLE_DEVICES'] = ''
+    # The stages hold the claim on the work folder as well, should this process be killed.
+    done = subprocess.run(command, env=environment, pass_fds=args.keep_open)
+    if (status := done.returncode) != 0:
         raise InputError(f'{script} ended with status {status}, see above')
 
 
@@ -129,7 +160,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config', help='of the detector: a path, or mmsniper::folder/name.py')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/CONFIG')
-    parser.add_argument('--gpus', type=int, default=1, help='processes (default: 1)')
+    parser.add_argument(
+        '--gpus',
+        type=non_negative_int,
+        default=1,
+        help='processes, one for each GPU where there are some; 0: one on the CPU (default: 1)',
+    )
     parser.add_argument('--rpn-config', help='config of the RPN')
     parser.add_argument(
         '--proposals',

@@ -6,6 +6,7 @@ Shapes: n proposals, m images.
 from __future__ import annotations
 
 import io
+import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ _COLUMNS = dict(
     boxes=np.float32,
     scores=np.float32,
 )
+_ORIGIN = 'origin'
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,9 @@ class ProposalTable:
         return len(self.names)
 
 
-def write_proposals(path: str | Path, proposals: ProposalTable) -> None:
+def write_proposals(
+    path: str | Path, proposals: ProposalTable, origin: Mapping | None = None
+) -> None:
     """Write proposals to an ``.npz`` file, which holds plain arrays and no pickle.
 
     The file is replaced in one step, so that it is whole at any time.
@@ -62,6 +66,7 @@ def write_proposals(path: str | Path, proposals: ProposalTable) -> None:
     Args:
         path: The file; its folder is made where missing.
         proposals (ProposalTable): What to write.
+        origin (Mapping, optional): What they were made with, in terms of JSON. Defaults to None.
 
     Raises:
         InputError: The name does not end in ``.npz``, or the file cannot be written.
@@ -78,10 +83,18 @@ def write_proposals(path: str | Path, proposals: ProposalTable) -> None:
                 column: np.asarray(getattr(proposals, column)).astype(kind)
                 for column, kind in _COLUMNS.items()
             }
+            if origin is not None:
+                arrays[_ORIGIN] = np.array(json.dumps(dict(origin)))
             np.savez_compressed(temporary, **arrays)
             os.replace(temporary, target)
     except OSError as error:
         raise InputError(f'proposal file {target} cannot be written: {_reason(error)}') from error
+
+
+def read_origin(path: str | Path) -> dict | None:
+    """What the proposals of a whole ``.npz`` file were made with, or None if it does not say."""
+    with np.load(path, allow_pickle=False) as file:
+        return json.loads(str(file[_ORIGIN])) if _ORIGIN in file else None
 
 
 def read_proposals(path: str | Path, backend_args: dict | None = None) -> ProposalTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import torch
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
-from mmengine.dist import barrier, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -124,10 +122,6 @@ class OnlineNegativesHook(Hook):
 
     def _look(self, runner: Runner, path: Path) -> None:
         images = _chip_dataset(runner).dataset
-        parts = path.with_name(path.name + '.parts')
-        if get_rank() == 0 and parts.exists():
-            shutil.rmtree(parts)  # of a run that was interrupted here, with other weights
-        barrier()
         extract_proposals(
             runner.model,
             images,
@@ -135,6 +129,7 @@ class OnlineNegativesHook(Hook):
             path,
             fingerprint=dict(epoch=runner.epoch),
             select=lambda index, sample: self._false_positives(images, index, sample),
+            anew=True,  # what an interrupted run has left is of other weights
             **self.detection,
         )
         self._use(runner, path)

@@ -10,12 +10,27 @@ def positive_int(text: str) -> int:
     """A whole number of 1 or more, for ``add_argument(type=...)``.
 
     Raises:
-        argparse.ArgumentTypeError: The number is lower.
-        ValueError: It is no whole number.
+        argparse.ArgumentTypeError: It is none.
     """
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be 1 or more')
+    return _whole_number(text, 1)
+
+
+def non_negative_int(text: str) -> int:
+    """A whole number of 0 or more, such as a seed, likewise.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number') from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f'{text} must be {least} or more')
     return value
 
 

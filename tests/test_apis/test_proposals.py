@@ -15,7 +15,7 @@ from torch import nn
 from mmsniper import InputError
 from mmsniper.apis import extract_proposals, unique_images
 from mmsniper.apis.proposals import join_tables
-from mmsniper.datasets.proposal_file import ProposalTable, read_proposals
+from mmsniper.datasets.proposal_file import ProposalTable, read_proposals, write_proposals
 
 SIZES = [(100, 140), (120, 90), (80, 80), (100, 100), (96, 128)]
 BOXES = [
@@ -130,6 +130,110 @@ def test_parts_of_another_checkpoint_are_not_gone_on_with(data, tmp_path):
     assert json.loads((tmp_path / 'proposals.npz.parts' / 'run.json').read_text())
 
 
+@pytest.mark.parametrize('stop_after', [None, 3])
+def test_one_extraction_after_the_other_into_one_file(data, tmp_path, stop_after):
+    """Finished or not, what another one has made is named, and stays as it is."""
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+    if stop_after is None:
+        extract(dataset, Oracle(objects), path)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            extract(dataset, Oracle(objects, stop_after), path)
+    there = path if stop_after is None else tmp_path / 'proposals.npz.parts'
+    before = {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()}
+    subset = dataset.get_subset(2)
+    for images, fingerprint, what in (
+        (dataset, dict(checkpoint='b'), 'another checkpoint'),
+        (subset, dict(checkpoint='a'), 'another images'),
+        (subset, dict(checkpoint='b'), 'another checkpoint and images'),
+    ):
+        with pytest.raises(InputError) as caught:
+            extract(images, Oracle(objects), path, fingerprint=fingerprint)
+        assert str(caught.value) == (
+            f'{there} is of an extraction with other settings or another checkpoint ({what}): '
+            'delete it to begin anew, or name another file'
+        )
+    after = {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()}
+    assert after == before
+    second = Oracle(objects)
+    extract(dataset, second, path)
+    assert len(second.seen) == (0 if stop_after is None else 3), 'the same one is gone on with'
+    extract(subset, Oracle(objects), path, anew=True)
+    assert read_proposals(path).names.tolist() == ['0.png', '1.png']
+
+
+def test_a_file_that_does_not_say_what_it_was_made_with(data, tmp_path):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+    extract(dataset, Oracle(objects), path)
+    write_proposals(path, read_proposals(path))
+    with pytest.raises(InputError, match=r'proposals\.npz does not say which checkpoint .* delete'):
+        extract(dataset, Oracle(objects), path)
+
+
+def test_two_extractions_into_one_file_at_once(data, tmp_path):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+
+    class Second(Oracle):
+        refused = None
+
+        def test_step(self, batch):
+            if self.refused is None:
+                with pytest.raises(InputError) as caught:
+                    extract(dataset.get_subset(2), Oracle(objects), path)
+                self.refused = str(caught.value)
+            return super().test_step(batch)
+
+    first = Second(objects)
+    extract(dataset, first, path)
+    assert first.refused.startswith(f'another extraction writes {path} at this moment: wait')
+    assert_all_objects(read_proposals(path), objects)
+    assert [file.name for file in tmp_path.glob('*proposals*')] == ['proposals.npz']
+
+
+@pytest.mark.parametrize('share', [0, 0.5, 0.98])
+def test_a_file_or_part_that_is_cut_short_is_done_again(data, tmp_path, share):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+
+    def cut(file):
+        file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(dataset, Oracle(objects, 4), path)
+    cut(min((tmp_path / 'proposals.npz.parts').glob('*.npz')))
+    second = Oracle(objects)
+    extract(dataset, second, path)
+    assert second.seen == ['0.png', '1.png', '4.png']
+    assert_all_objects(read_proposals(path), objects)
+    cut(path)
+    third = Oracle(objects)
+    extract(dataset, third, path)
+    assert len(third.seen) == 5
+    assert_all_objects(read_proposals(path), objects)
+
+
+def test_a_record_of_parts_that_is_cut_short(data, tmp_path):
+    dataset, objects = data
+    path = tmp_path / 'proposals.npz'
+    with pytest.raises(KeyboardInterrupt):
+        extract(dataset, Oracle(objects, 3), path)
+    (tmp_path / 'proposals.npz.parts' / 'run.json').write_text('{"chec')
+    with pytest.raises(InputError, match=r'npz\.parts does not say which checkpoint'):
+        extract(dataset, Oracle(objects), path)
+
+
+def test_a_folder_in_the_place_of_the_file_is_seen_before_the_work(data, tmp_path):
+    dataset, objects = data
+    (tmp_path / 'a.npz').mkdir()
+    model = Oracle(objects)
+    with pytest.raises(InputError, match=r'a\.npz is a folder: name a file'):
+        extract(dataset, model, tmp_path / 'a.npz')
+    assert model.seen == []
+
+
 def test_a_limit_and_a_selection(data, tmp_path):
     dataset, objects = data
     extract(dataset, Oracle(objects), tmp_path / 'a.npz', max_per_image=1)
@@ -179,6 +283,11 @@ def test_images_in_no_part_are_named():
         join_tables([empty], np.array(['a.jpg', 'b.jpg']))
 
 
+def _refused(rank: int, folder: str, objects: dict) -> None:
+    with pytest.raises(InputError, match='a folder: name a file'):
+        _work(rank, folder, objects)
+
+
 def _work(rank: int, folder: str, objects: dict) -> None:
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2
@@ -196,19 +305,27 @@ def _work(rank: int, folder: str, objects: dict) -> None:
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_share_the_images(data, tmp_path):
-    dataset, objects = data
+def run_in_two_processes(work, *arguments):
     context = multiprocessing.get_context('fork')
-    processes = [
-        context.Process(target=_work, args=(rank, str(tmp_path), objects)) for rank in range(2)
-    ]
+    processes = [context.Process(target=work, args=(rank, *arguments)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
+
+
+def test_two_processes_share_the_images(data, tmp_path):
+    dataset, objects = data
+    run_in_two_processes(_work, str(tmp_path), objects)
     extract(dataset, Oracle(objects), tmp_path / 'one.npz')
     one, two = (read_proposals(tmp_path / f'{name}.npz') for name in ('one', 'two'))
     assert one.names.tolist() == two.names.tolist()
     assert np.array_equal(one.boxes, two.boxes)
     assert np.array_equal(one.image_starts, two.image_starts)
+
+
+def test_an_error_of_one_process_ends_both(data, tmp_path):
+    _, objects = data
+    (tmp_path / 'two.npz').mkdir()
+    run_in_two_processes(_refused, str(tmp_path), objects)

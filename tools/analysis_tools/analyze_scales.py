@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from mmsniper.analysis.scale_report import format_report, notes, plural, scale_f
 from mmsniper.analysis.scale_statistics import measure_cost
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import non_negative_int, positive_float, positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 from mmsniper.utils.whole_file import write_whole
@@ -45,7 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='write the figures, "-": standard output')
     parser.add_argument(
         '--budget',
-        type=_positive_number,
+        type=positive_float,
         default=1.3,
         metavar='X',
         help='what the chips of an image may cost, relative to the single scale (default: 1.3)',
@@ -91,15 +90,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='measure chips and costs on at most so many images, drawn at random (default: 2000)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of chips and images (default: 0)')
+    parser.add_argument(
+        '--seed', type=non_negative_int, default=0, help='of chips and images (default: 0)'
+    )
     return parser.parse_args(argv)
-
-
-def _positive_number(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} must be a number above 0')
-    return value
 
 
 def _literal(text: str) -> Any:

@@ -20,7 +20,7 @@ from mmsniper.datasets.box_table import BoxTable
 from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.datasets.proposal_matching import match_proposals
 from mmsniper.errors import InputError
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -131,7 +131,7 @@ def parse_args() -> argparse.Namespace:
         'DumpProposals (which can run code when it is loaded)',
     )
     parser.add_argument('--chip-size', type=positive_int, default=512, help='default: 512')
-    parser.add_argument('--seed', type=int, default=0, help='first seed (default: 0)')
+    parser.add_argument('--seed', type=non_negative_int, default=0, help='first seed (default: 0)')
     parser.add_argument(
         '--repeat',
         type=positive_int,

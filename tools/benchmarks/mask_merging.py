@@ -31,7 +31,7 @@ import mmsniper  # noqa: F401 (registers the heads)
 from mmsniper.chips import Pyramid, pyramid_views
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -230,7 +230,9 @@ def parse_args() -> argparse.Namespace:
         metavar='HEAD',
         help='%(choices)s (default: the first two; the others need several GB)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the objects (default: 0)')
+    parser.add_argument(
+        '--seed', type=non_negative_int, default=0, help='of the objects (default: 0)'
+    )
     parser.add_argument('--json', metavar='FILE', help='write the figures, "-": standard output')
     return parser.parse_args()
 

@@ -26,6 +26,7 @@ from mmsniper.datasets.nesting import nested_datasets
 from mmsniper.datasets.transforms.moving import check_image_size
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.stage_configs import chip_config
 from mmsniper.visualization import contact_sheet, draw_chips
 
@@ -202,7 +203,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('-n', '--num-images', type=int, default=8, help='images to show')
     parser.add_argument('--proposals', type=Path, metavar='FILE', help='for negative chips')
     parser.add_argument('--epoch', type=int, default=0, help='whose chips to show, from 0')
-    parser.add_argument('--max-width', type=int, default=1600, help='of the pictures, pixels')
+    parser.add_argument(
+        '--max-width', type=positive_int, default=1600, help='of the pictures, pixels'
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings, as key=value'
     )

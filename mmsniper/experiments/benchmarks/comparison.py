@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from mmsniper.errors import InputError
+from mmsniper.utils.claim import claim
 from mmsniper.utils.json_file import write_json
 
-from .claims import claim
 from .run import Run
 from .suite import Suite
 

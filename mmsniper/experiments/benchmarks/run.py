@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from mmsniper.errors import InputError
 from mmsniper.utils.json_file import write_json
+from mmsniper.utils.saved_checkpoints import checkpoint_fault, checkpoint_to_resume
 from mmsniper.utils.whole_file import write_whole
 
 from .budget import TOLERANCE, Budget
@@ -141,7 +142,8 @@ class Run:
         path = self._write_config(step, config)
         work_dir = self.folder / step
         if not self._is_trained(record, work_dir, budget):
-            resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
+            start, _ = checkpoint_to_resume(final_checkpoint(work_dir, budget))
+            resume = ['--resume', start] if start else []
             self._call(step, 'train.py', path, '--work-dir', work_dir, *resume)
         if not self._is_trained(record, work_dir, budget):
             raise InputError(f'{self.name}: the training ended before its end, see {work_dir}')
@@ -156,7 +158,7 @@ class Run:
 
     @staticmethod
     def _is_trained(record: Path, work_dir: Path, budget: Budget) -> bool:
-        if not record.is_file() or not final_checkpoint(work_dir, budget).is_file():
+        if not record.is_file() or checkpoint_fault(final_checkpoint(work_dir, budget)):
             return False
         found = json.loads(record.read_text())
         # Interrupted in the last validation, a training is taken up again for that.

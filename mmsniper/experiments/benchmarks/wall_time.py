@@ -7,10 +7,10 @@ import json
 import statistics
 
 from mmsniper.errors import InputError
+from mmsniper.utils.claim import claim
 from mmsniper.utils.json_file import write_json
 
 from .budget import Budget
-from .claims import claim
 from .run import Run
 from .suite import Suite
 

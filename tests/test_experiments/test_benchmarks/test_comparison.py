@@ -10,11 +10,11 @@ from command_line import ROOT, TOOLS
 from small_suite import write_suite
 
 from mmsniper.errors import InputError
-from mmsniper.experiments.benchmarks.claims import claim
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.suite import read_suite
 from mmsniper.experiments.benchmarks.wall_time import equal_time
+from mmsniper.utils.claim import claim
 
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
 DRAWN = ('cells', 'scenes', 'shapes')
