@@ -163,8 +163,9 @@ class ChipDataset:
         self.skip_broken_images = skip_broken_images
         self.max_refetch = max_refetch
         # Built here, so that the names resolve without a default scope as well.
-        steps = [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
-        self.pipeline = Compose(load_masks_for_chips(steps))
+        self.pipeline = Compose(
+            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        )
         self._reading = AnnotationReading()
         if isinstance(dataset, dict):
             with self._reading.watch():
@@ -239,6 +240,8 @@ class ChipDataset:
     @pipeline.setter
     def pipeline(self, pipeline: Callable) -> None:
         check_chip_pipeline(pipeline, self.test_mode)
+        if isinstance(pipeline, Compose):
+            pipeline.transforms = load_masks_for_chips(pipeline.transforms)
         self._pipeline, self._why_no_items = pipeline, why_no_items(pipeline)
 
     def check_items(self) -> None:

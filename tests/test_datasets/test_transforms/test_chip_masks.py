@@ -11,6 +11,7 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 
 from mmsniper import InputError
@@ -405,3 +406,12 @@ def test_an_instance_without_boxes_of_its_own():
 def test_bad_settings():
     with pytest.raises(InputError, match='without_mask must be one of error, ignore'):
         TRANSFORMS.build(dict(type='LoadChipAnnotations', without_mask='skip'))
+
+
+def test_a_pipeline_that_is_set_later_loads_masks_alike(tmp_path):
+    """As MMDetection's ``PipelineSwitchHook`` sets one in the middle of a training."""
+    dataset = ChipDataset(write(tmp_path, 'compressed'), load(True), **ONE_LEVEL)
+    dataset.pipeline = Compose([TRANSFORMS.build(step) for step in load(poly2mask=False)])
+    assert any(
+        results['gt_masks'].areas[results['gt_ignore_flags'] == 0].any() for results in dataset
+    )
