@@ -74,8 +74,8 @@ def checkpoint_to_resume(final: Path) -> tuple[Path | None, list[str]]:
     if (folder / RECORD).is_file():
         fault = faults[0] if faults else f'{folder / RECORD} names no file'
         raise InputError(
-            f'{fault}, and {folder} has no whole checkpoint to go on from: delete {folder} to train '
-            'anew'
+            f'{fault}, and {folder} has no whole checkpoint to go on from: delete {folder} to '
+            'train anew'
         )
     return None, faults
 
