@@ -35,7 +35,7 @@ WRAPPERS = [
     lambda inner: chips(inner, test_mode=True),
     lambda inner: chips(dict(type='RepeatDataset', times=2, dataset=inner)),
     lambda inner: mixed(chips(inner)),
-    lambda inner: chips(inner, pipeline=[dict(type='LoadImageFromFile')]),
+    lambda inner: chips(inner, pipeline=[dict(type='LoadImageFromFile'), *PIPELINE[1:]]),
     lambda inner: chips(inner, skip_broken_images=True),
     lambda inner: dict(inner, pipeline=[dict(type='LoadImageFromFile')]),
 ]
@@ -96,7 +96,9 @@ class FakeStore(FakeShelf):
 def test_other_storages(inner):
     def check(**backend_args):
         loader = dict(type='LoadImageFromFile', backend_args=backend_args)
-        check_first_pictures(DATASETS.build(chips(elsewhere(inner), pipeline=[loader])))
+        check_first_pictures(
+            DATASETS.build(chips(elsewhere(inner), pipeline=[loader, *PIPELINE[1:]]))
+        )
 
     check(backend='fake_shelf')
     check(backend='fake_store', names=['0.png', '1.png', '2.png'])
@@ -108,5 +110,5 @@ def test_other_loaders_may_read_anything(inner):
     class FromAnArchive(first_pictures.LoadImageFromFile):
         """Knows where pictures are."""
 
-    check_first_pictures(ChipDataset(elsewhere(inner), [FromAnArchive()], **LEVELS))
+    check_first_pictures(ChipDataset(elsewhere(inner), [FromAnArchive(), *PIPELINE[1:]], **LEVELS))
     check_first_pictures(ChipDataset(elsewhere(inner), [], **LEVELS))
