@@ -18,7 +18,7 @@ from ..datasets import ChipDataset
 from ..datasets.nesting import nested_datasets
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
-from ..evaluation.merging_evaluator import check_meta_keys
+from ..evaluation.merging_evaluator import check_merging, check_meta_keys
 from .look_ahead import look_ahead
 
 
@@ -55,7 +55,7 @@ class ChipMergeHook(Hook):
             border_margin=border_margin,
             class_agnostic=class_agnostic,
         )
-        MergingEvaluator(None, 0, **self.settings)  # a wrong setting shows now, not after training
+        check_merging('ChipMergeHook', **self.settings)  # now, not after the training
         self._told = False
 
     def before_train(self, runner: Runner) -> None:
