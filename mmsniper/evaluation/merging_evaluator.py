@@ -231,7 +231,11 @@ class MergingEvaluator(Evaluator):
 
 
 def check_merging(
-    owner: str, nms: Mapping | None, max_per_image: int, border_margin: float, class_agnostic: bool
+    owner: str,
+    nms: Mapping | None,
+    max_per_image: int,
+    border_margin: float = 1.0,
+    class_agnostic: bool = False,
 ) -> dict:
     """Raise an InputError in the owner's name if a setting of the merging is impossible.
 
