@@ -16,6 +16,8 @@ from mmsniper.datasets import ChipDataset, ViewSampler
 from mmsniper.datasets.nesting import is_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
+from mmsniper.evaluation.merging_evaluator import check_merging
+from mmsniper.utils.settings import check_whole
 
 # What a ChipDataset in test mode is made with, besides its images.
 _VIEW_SETTINGS = (
@@ -77,7 +79,13 @@ def detect_on_pyramid(
         batch_size (int): Views per forward pass. Defaults to 1.
         num_workers (int): Processes that load images. Defaults to 2.
         title (str): What the progress bar says.
+
+    Raises:
+        InputError: A setting is impossible.
     """
+    check_merging('detect_on_pyramid', nms, max_per_image)
+    check_whole('detect_on_pyramid', 'batch_size', batch_size, 1, 'views')
+    check_whole('detect_on_pyramid', 'num_workers', num_workers, 0)
     sampler = ViewSampler(views, round_up=False)
     loader = DataLoader(
         views,

@@ -53,7 +53,8 @@ class ChipDataset:
     without any object as well.
 
     Every epoch has new chips, which are a pure function of ``seed`` and the epoch (see
-    ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls), so they are the same on all
+    ``set_epoch``, which :class:`mmsniper.engine.ChipEpochHook` calls; that hook is added to a run
+    which has none, unless the sampler sets ``sampler_chooses_epochs``), so they are the same on all
     ranks and after a resume. Every epoch shows every object. The length is fixed and has room for
     that: what an epoch leaves over is filled with chips that come again, and negative chips that
     there is no room for are left out at random. An index beyond the length stands for a chip of a
@@ -176,6 +177,7 @@ class ChipDataset:
         # Of chips replaced, for broken images and by transforms: a count per worker, so that none
         # is lost where two count at once.
         self._num_replaced = torch.zeros(2, MAX_WORKERS, dtype=torch.int64).share_memory_()
+        self.sampler_chooses_epochs = False  # until a sampler says so that goes beyond the length
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.registry import HOOKS
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_world_size
@@ -18,8 +19,9 @@ from ..datasets import ChipDataset
 from ..datasets.nesting import nested_datasets
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
-from ..evaluation.merging_evaluator import check_meta_keys
+from ..evaluation.merging_evaluator import check_merging, check_meta_keys
 from .look_ahead import look_ahead
+from .merged_drawing import MergedDrawing
 
 
 @HOOKS.register_module()
@@ -27,8 +29,8 @@ class ChipMergeHook(Hook):
     """Puts a :class:`MergingEvaluator` in front of the loop's evaluator for the time of an epoch.
 
     Loops whose dataset is no :class:`ChipDataset` in test mode are left alone. Hooks that look at
-    the results after an iteration, such as ``DetVisualizationHook``, see boxes in pixels of the
-    whole image whatever their priority.
+    the results after an iteration see boxes in pixels of the whole image whatever their priority,
+    and ``DetVisualizationHook`` sees merged images only (see :class:`MergedDrawing`).
 
     Args:
         nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
@@ -55,7 +57,7 @@ class ChipMergeHook(Hook):
             border_margin=border_margin,
             class_agnostic=class_agnostic,
         )
-        MergingEvaluator(None, 0, **self.settings)  # a wrong setting shows now, not after training
+        check_merging('ChipMergeHook', **self.settings)  # now, not after the training
         self._told = False
 
     def before_train(self, runner: Runner) -> None:
@@ -82,14 +84,17 @@ class ChipMergeHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Takes the merging evaluator away."""
-        _leave(runner.val_loop)
+        _leave(runner, runner.val_loop)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Takes the merging evaluator away."""
-        _leave(runner.test_loop)
+        """Takes the merging evaluator away, and says how many images were drawn."""
+        for hook in runner.hooks:
+            if isinstance(hook, MergedDrawing):
+                hook.report(runner)
+        _leave(runner, runner.test_loop)
 
     def _enter(self, runner: Runner, loop: BaseLoop) -> None:
-        _leave(loop)  # an epoch that an exception ended never came to its own end
+        _leave(runner, loop)  # an epoch that an exception ended never came to its own end
         if not self._has_views(loop):
             return
         dataset = loop.dataloader.dataset
@@ -101,6 +106,10 @@ class ChipMergeHook(Hook):
             unflip=not isinstance(model, BaseTTAModel),
             **self.settings,
         )
+        runner.hooks[:] = [
+            MergedDrawing(hook, loop.evaluator) if isinstance(hook, DetVisualizationHook) else hook
+            for hook in runner.hooks
+        ]
 
     def _has_views(self, loop: BaseLoop) -> bool:
         """Whether the loop's dataset gives views; what would make them unusable is an error."""
@@ -128,7 +137,10 @@ class ChipMergeHook(Hook):
             )
 
 
-def _leave(loop: BaseLoop) -> None:
+def _leave(runner: Runner, loop: BaseLoop) -> None:
+    runner.hooks[:] = [
+        hook.hook if isinstance(hook, MergedDrawing) else hook for hook in runner.hooks
+    ]
     if isinstance(loop.evaluator, MergingEvaluator):
         loop.evaluator = loop.evaluator.evaluator
         loop.dataloader.dataset.views_are_merged = False

@@ -14,10 +14,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..apis import extract_proposals
+from ..chips.negative import read_min_proposals
 from ..datasets import ChipDataset
 from ..datasets.announced_negatives import announce_room
 from ..datasets.nesting import is_chip_dataset, nested_datasets
 from ..errors import InputError
+from ..merging.instances import check_nms
+from ..utils.settings import check_limit, check_number, check_whole
 
 FOLDER = 'online_negatives'
 # With its negative chips SNIPER has about 5 chips per image on COCO instead of 4.7.
@@ -71,17 +74,20 @@ class OnlineNegativesHook(Hook):
         batch_size: int = 1,
         num_workers: int = 2,
     ) -> None:
-        if interval < 1:
-            raise InputError(f'OnlineNegativesHook: interval={interval} must be 1 or more epochs')
-        for name, value in (('score_thr', score_thr), ('iou_thr', iou_thr)):
-            if not 0 <= value <= 1:
-                raise InputError(f'OnlineNegativesHook: {name}={value} must lie between 0 and 1')
+        owner = 'OnlineNegativesHook'
+        check_whole(owner, 'interval', interval, 1, 'epochs')
+        check_number(owner, 'score_thr', score_thr, most=1)
+        check_number(owner, 'iou_thr', iou_thr, most=1)
+        check_limit(owner, 'max_per_image', max_per_image, 'detections')
+        check_whole(owner, 'batch_size', batch_size, 1, 'views')
+        check_whole(owner, 'num_workers', num_workers, 0)
+        nms = check_nms(dict(type='nms', iou_threshold=0.5) if nms is None else nms)
         self.interval = interval
         self.score_thr = score_thr
         self.iou_thr = iou_thr
         self.min_proposals = min_proposals
         self.detection = dict(
-            nms=dict(type='nms', iou_threshold=0.5) if nms is None else nms,
+            nms=nms,
             max_per_image=max_per_image,
             batch_size=batch_size,
             num_workers=num_workers,
@@ -100,7 +106,7 @@ class OnlineNegativesHook(Hook):
                 "train_cfg=dict(type='EpochBasedTrainLoop', ...)"
             )
         self._test_dataset(runner)
-        _chip_dataset(runner)
+        read_min_proposals(self.min_proposals, _chip_dataset(runner).pyramid.num_levels)
         made_after = runner.epoch // self.interval * self.interval
         if made_after == 0:
             return

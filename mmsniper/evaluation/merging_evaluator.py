@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_dist_info
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..merging.geometry import in_valid_range, touches_tile_border, view_to_image
 from ..merging.instances import check_nms, is_finite, merge_instances
 from ..merging.masks import masks_in_image
+from ..utils.settings import check_limit, check_number, check_switch, check_whole
 
 REQUIRED_KEYS = (
     'img_id',
@@ -52,6 +53,11 @@ class MergingEvaluator(Evaluator):
     ground truth must be loaded in image pixels, that is with ``LoadAnnotations`` after the
     resizing, as everywhere in MMDetection's test pipelines.
 
+    The images that the last call of :meth:`process` finished are in ``finished``, a dict of their
+    merged results by how many images of all ranks come before each. Images that a rank is given so
+    that all have equally many go to the metrics, which leave them out themselves, but are neither
+    there nor counted in the log.
+
     Args:
         evaluator: The evaluator behind it, which computes the metrics.
         num_images: The number of images of the dataset, on all ranks together.
@@ -76,15 +82,13 @@ class MergingEvaluator(Evaluator):
         class_agnostic: bool = False,
         unflip: bool = True,
     ) -> None:
-        if max_per_image != -1 and max_per_image < 1:
-            raise InputError(
-                f'max_per_image={max_per_image} keeps nothing: set 1 or more, or -1 for all.'
-            )
-        if border_margin < 0:
-            raise InputError(f'border_margin={border_margin} is negative: set 0 or more pixels.')
+        check_whole('MergingEvaluator', 'num_images', num_images, 0)
+        check_switch('MergingEvaluator', 'unflip', unflip)
         self.evaluator = evaluator
         self.num_images = num_images
-        self.nms = check_nms(dict(type='nms', iou_threshold=0.5) if nms is None else nms)
+        self.nms = check_merging(
+            'MergingEvaluator', nms, max_per_image, border_margin, class_agnostic
+        )
         self.max_per_image = max_per_image
         self.border_margin = border_margin
         self.class_agnostic = class_agnostic
@@ -92,8 +96,12 @@ class MergingEvaluator(Evaluator):
         self._reset()
 
     def _reset(self) -> None:
+        self.finished: dict[int, DetDataSample] = {}
         self._unfinished: dict[tuple, dict[int, InstanceData]] = {}
+        self._unfinished_counts: defaultdict[tuple, Counter] = defaultdict(Counter)
         self._counts: Counter = Counter()
+        # Ranks take turns with the images (see ViewSampler), which start anew after the last one.
+        self._next_image, self._image_step = get_dist_info()
 
     @property
     def num_unfinished(self) -> int:
@@ -126,10 +134,14 @@ class MergingEvaluator(Evaluator):
             InputError: If a sample lacks meta keys or predictions, or has masks that do not fit.
         """
         finished = []
+        self.finished = {}
         for position, sample in enumerate(data_samples):
             result, complete = self._add(sample)
             if complete:
                 finished.append(result)
+                if self._next_image < self.num_images:
+                    self.finished[self._next_image] = result
+                self._next_image += self._image_step
             if isinstance(data_samples, list):
                 data_samples[position] = result
         if finished:
@@ -175,26 +187,29 @@ class MergingEvaluator(Evaluator):
         """Adds a view; returns the sample to show for it and whether that is the finished image."""
         _check_sample(sample)
         meta = sample.metainfo
-        instances = self._map_view(sample)
-        self._counts['views'] += 1
         # Ids are unique in one annotation file only, and datasets may be concatenated.
         image = (meta['img_id'], meta.get('img_path'))
         views = self._unfinished.setdefault(image, {})
+        counts = self._unfinished_counts[image]
+        instances = self._map_view(sample, counts)
+        counts['views'] += 1
         views[int(meta['view'])] = instances
         if len(views) < int(meta['num_views']):
             return _image_sample(sample, instances, keep=_VIEW_KEYS), False
-        del self._unfinished[image]
-        self._counts['images'] += 1
+        del self._unfinished[image], self._unfinished_counts[image]
+        counts['images'] += 1
         if len(views) > 1:
             in_order = [views[view] for view in sorted(views)]
             instances, suppressed, cut = merge_instances(
                 in_order, self.nms, self.max_per_image, self.class_agnostic
             )
-            self._counts['merging'] += suppressed
-            self._counts['limit'] += cut
+            counts['merging'] += suppressed
+            counts['limit'] += cut
+        if self._next_image < self.num_images:
+            self._counts.update(counts)
         return _image_sample(sample, instances), True
 
-    def _map_view(self, sample: DetDataSample) -> InstanceData:
+    def _map_view(self, sample: DetDataSample, counts: Counter) -> InstanceData:
         """The detections of a view that may be kept: boxes in image pixels, masks as RLE there."""
         meta = sample.metainfo
         instances = sample.pred_instances
@@ -218,11 +233,29 @@ class MergingEvaluator(Evaluator):
                 mapped.masks = masks_in_image(masks, keep, chip, image_shape, flip)
             except InputError as error:
                 raise InputError(f'image {meta["img_id"]}: {error}') from error
-        self._counts['detections'] += len(boxes)
-        self._counts['not_finite'] += int((~usable).sum())
-        self._counts['range'] += int((usable & ~in_range).sum())
-        self._counts['border'] += int((usable & in_range & cut).sum())
+        counts['detections'] += len(boxes)
+        counts['not_finite'] += int((~usable).sum())
+        counts['range'] += int((usable & ~in_range).sum())
+        counts['border'] += int((usable & in_range & cut).sum())
         return mapped
+
+
+def check_merging(
+    owner: str,
+    nms: Mapping | None,
+    max_per_image: int,
+    border_margin: float = 1.0,
+    class_agnostic: bool = False,
+) -> dict:
+    """Raise an InputError in the owner's name if a setting of the merging is impossible.
+
+    Returns:
+        dict: The settings of the suppression, those by default if there are none.
+    """
+    check_limit(owner, 'max_per_image', max_per_image, 'detections')
+    check_number(owner, 'border_margin', border_margin, unit='pixels')
+    check_switch(owner, 'class_agnostic', class_agnostic)
+    return check_nms(dict(type='nms', iou_threshold=0.5) if nms is None else nms)
 
 
 def check_meta_keys(keys: Iterable[str]) -> None:

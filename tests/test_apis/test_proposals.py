@@ -15,6 +15,7 @@ from torch import nn
 from mmsniper import InputError
 from mmsniper.apis import extract_proposals, unique_images
 from mmsniper.apis.proposals import join_tables
+from mmsniper.apis.pyramid_detection import detect_on_pyramid, pyramid_dataset
 from mmsniper.datasets.proposal_file import ProposalTable, read_proposals, write_proposals
 
 SIZES = [(100, 140), (120, 90), (80, 80), (100, 100), (96, 128)]
@@ -104,6 +105,24 @@ def test_views_are_merged_in_pixels_of_the_image(data, tmp_path):
     assert np.allclose(table.scores, 0.9)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['proposals.npz']
     assert model.training, 'the model is as it was'
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(batch_size=0), 'batch_size=0 must be 1 or more views, a whole number'),
+        (dict(num_workers=-1), 'num_workers=-1 must be 0 or more, a whole number'),
+        (dict(max_per_image=1.5), 'max_per_image=1.5 must be 1 or more detections'),
+    ],
+)
+def test_impossible_settings_of_detection(data, settings, message):
+    nms = dict(type='nms', iou_threshold=0.5)
+    dataset, objects = data
+    views = pyramid_dataset(dataset, VIEWS)
+    model = Oracle(objects).train()
+    with pytest.raises(InputError, match=message):
+        detect_on_pyramid(model, views, print, **{'nms': nms, 'max_per_image': 9, **settings})
+    assert model.training and not model.seen
 
 
 @pytest.mark.parametrize('stop_after', [1, 3, 4])

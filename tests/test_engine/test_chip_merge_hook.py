@@ -3,14 +3,10 @@
 import importlib.util
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.models import DetTTAModel
 from mmdet.registry import HOOKS
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 
@@ -200,52 +196,22 @@ def test_default_sampler_is_refused_on_several_ranks(tmp_path, monkeypatch):
         runner.test()
 
 
-def test_impossible_settings_are_refused_when_built():
-    with pytest.raises(InputError, match='iou_threshold is 2'):
-        ChipMergeHook(nms=dict(type='nms', iou_threshold=2))
-
-
-def drawn_boxes(picture, original):
-    """The rectangle (x1, y1, x2, y2) around the pixels that differ between two pictures."""
-    rows, columns = np.nonzero(np.abs(picture.astype(int) - original).max(axis=2) > 60)
-    return [columns.min(), rows.min(), columns.max(), rows.max()]
-
-
-def test_mmdetections_pictures_show_the_merged_image(tmp_path):
-    original = np.full((fakes.HEIGHT, fakes.WIDTH, 3), 255, np.uint8)
-    for image in range(2):
-        cv2.imwrite(str(tmp_path / f'{image}.png'), original)
-    visualizer = DetLocalVisualizer.get_instance('merge_hook_pictures')
-    shown = []
-    add_datasample = visualizer.add_datasample
-
-    def record(name, picture, data_sample, **kwargs):
-        shown.append((picture.shape, data_sample))
-        add_datasample(name, picture, data_sample=data_sample, **kwargs)
-
-    drawing = DetVisualizationHook(draw=True, interval=1, test_out_dir='pictures')
-    drawing._visualizer = visualizer
-    visualizer.add_datasample = record
-    dataset = fakes.FakeViews(2, img_path=str(tmp_path / '{}.png'))
-    # Whether it is registered before or after the merging makes no difference.
-    runner, _ = make_runner(tmp_path / 'run', [drawing, ChipMergeHook()], dataset, batch_size=4)
-    visualizer.dataset_meta = dataset.metainfo
-    runner.test()
-
-    assert [sample.img_id for _, sample in shown] == [0, 1, 1, 1]
-    for shape, sample in shown:
-        assert shape[:2] == sample.ori_shape == (fakes.HEIGHT, fakes.WIDTH)
-    boxes, scores, _ = fakes.objects(1)
-    last = shown[-1][1].pred_instances
-    torch.testing.assert_close(last.bboxes, boxes[scores.argsort(descending=True)])
-    (file,) = (tmp_path / 'run').rglob('pictures/1.png')
-    picture = cv2.imread(str(file))[:, fakes.WIDTH :]  # the left half shows the ground truth
-    assert picture.shape == original.shape
-    # The large object is drawn where it is in the image; labels may stick out at the top only.
-    left, _, right, bottom = drawn_boxes(picture, original)
-    assert left <= 22 and right >= 177 and bottom >= 107
-
-    shown.clear()
-    runner.val()
-    assert len(shown) == 1 and shown[0][0][:2] == shown[0][1].ori_shape
-    assert shown[0][1].img_id == 0
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(nms=dict(type='nms', iou_threshold=2)), 'iou_threshold is 2'),
+        (dict(max_per_image=1.5), r'max_per_image=1\.5 must be 1 or more detections, a whole num'),
+        (dict(max_per_image=True), 'max_per_image=True must be'),
+        (dict(max_per_image=-2), 'max_per_image=-2 must be .*, or -1 for all'),
+        (dict(max_per_image='100'), "max_per_image='100' must be"),
+        (dict(border_margin=float('nan')), 'border_margin=nan must be 0 or more pixels, a finite'),
+        (dict(border_margin=float('inf')), 'border_margin=inf must be'),
+        (dict(border_margin=None), 'border_margin=None must be'),
+        (dict(border_margin=True), 'border_margin=True must be'),
+        (dict(class_agnostic='False'), "class_agnostic='False' must be True or False"),
+        (dict(class_agnostic=1), 'class_agnostic=1 must be True or False'),
+    ],
+)
+def test_impossible_settings_are_refused_when_built(settings, message):
+    with pytest.raises(InputError, match=message):
+        ChipMergeHook(**settings)

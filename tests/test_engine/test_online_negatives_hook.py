@@ -43,6 +43,14 @@ def test_no_objects_and_no_detections():
         (dict(interval=0), 'interval=0 must be 1 or more epochs'),
         (dict(score_thr=2), 'score_thr=2 must lie between 0 and 1'),
         (dict(iou_thr=-1), 'iou_thr=-1 must lie between 0 and 1'),
+        (dict(interval=1.5), 'interval=1.5 must be 1 or more epochs, a whole number'),
+        (dict(interval=True), 'interval=True must be'),
+        (dict(score_thr=float('nan')), 'score_thr=nan must lie between 0 and 1'),
+        (dict(iou_thr='half'), "iou_thr='half' must lie between 0 and 1"),
+        (dict(max_per_image=0), 'max_per_image=0 must be 1 or more detections'),
+        (dict(batch_size=0), 'batch_size=0 must be 1 or more views'),
+        (dict(num_workers=-1), 'num_workers=-1 must be 0 or more'),
+        (dict(nms=dict(type='median', iou_threshold=0.5)), "'median'"),
     ],
 )
 def test_impossible_settings(settings, message):

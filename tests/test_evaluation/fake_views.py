@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import sys
 import tempfile
 
+import cv2
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
@@ -135,6 +137,19 @@ class RecordingMetric(BaseMetric):
         return dict(images=len(results))
 
 
+class Lines(logging.Handler):
+    """Keeps what the log says of all images together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = []
+
+    def emit(self, record) -> None:
+        line = record.getMessage().split(' into ')[0]
+        if line.startswith(('Merged', 'Drew')):
+            self.kept.append(line)
+
+
 def make_runner(work_dir: str, dataset, metric, hooks, batch_size=2, sampler=None, **kwargs):
     """A runner that can validate and test on the dataset."""
     loader = dict(
@@ -175,13 +190,18 @@ def main(out: str, num_images: str, rank: str, world_size: str, rendezvous: str)
                 launcher='pytorch',
                 cfg=dict(model_wrapper_cfg=dict(type='MMDistributedDataParallel', device_ids=None)),
             )
-        runner = make_runner(
-            work_dir, FakeViews(int(num_images)), metric, [ChipMergeHook()], **kwargs
-        )
+        dataset = FakeViews(int(num_images), img_path=f'{work_dir}/{{}}.png')
+        for image in range(int(num_images)):
+            cv2.imwrite(dataset.img_path.format(image), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+        drawing = dict(type='DetVisualizationHook', draw=True, test_out_dir='pictures')
+        kwargs['visualizer'] = dict(type='DetLocalVisualizer')
+        runner = make_runner(work_dir, dataset, metric, [ChipMergeHook(), drawing], **kwargs)
+        lines = Lines()
+        runner.logger.addHandler(lines)
         metrics = runner.test()
     if rank == '0':
         with open(out, 'w') as file:
-            json.dump(dict(metrics=metrics, recorded=metric.recorded), file)
+            json.dump(dict(metrics=metrics, recorded=metric.recorded, log=lines.kept), file)
 
 
 if __name__ == '__main__':

@@ -47,5 +47,9 @@ def test_two_processes_give_what_one_gives(tmp_path, num_images):
     assert alone == together
     assert alone['metrics'] == {'recording/images': num_images}
     assert [result['img_id'] for result in alone['recorded']] == list(range(num_images))
+    merged, drawn = alone['log']  # without the padding of two processes
+    num_views = sum(1 if image % 3 == 0 else 3 for image in range(num_images))
+    assert merged.startswith(f'Merged {num_views} views of {num_images} images: ')
+    assert drawn == f'Drew {num_images} images'
     for result in alone['recorded']:
         assert len(result['bboxes']) == 4

@@ -386,12 +386,43 @@ def test_what_is_not_finite_is_dropped_and_counted(keep, monkeypatch, num_views)
     [
         (dict(max_per_image=0), 'max_per_image=0'),
         (dict(border_margin=-1), 'border_margin=-1'),
+        (dict(num_images=-1), 'num_images=-1 must be 0 or more'),
+        (dict(max_per_image=1.5), 'max_per_image=1.5 must be'),
+        (dict(border_margin=float('nan')), 'border_margin=nan must be'),
+        (dict(class_agnostic=None), 'class_agnostic=None must be True or False'),
+        (dict(unflip='yes'), "unflip='yes' must be True or False"),
         (dict(nms=dict(type='median', iou_threshold=0.5)), "'median'"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        MergingEvaluator(Evaluator([]), 1, **settings)
+        MergingEvaluator(Evaluator([]), **{'num_images': 1, **settings})
+
+
+@pytest.mark.parametrize('rank, world_size, counted', [(0, 2, [0, 2]), (1, 2, [1]), (3, 4, [])])
+def test_padding_is_not_counted(keep, monkeypatch, rank, world_size, counted):
+    messages = []
+    module = 'mmsniper.evaluation.merging_evaluator'
+    monkeypatch.setattr(f'{module}.print_log', lambda text, **_: messages.append(text))
+    monkeypatch.setattr(f'{module}.get_dist_info', lambda: (rank, world_size))
+    evaluator = merging(keep, num_images=3)
+    given = range(rank, world_size * (2 if world_size == 2 else 1), world_size)
+    finished = []
+    for image in given:  # with the first images again at the end
+        views = [
+            view(instances([[5, 5, 15, 15]]), number, 2, img_id=image % 3) for number in (0, 1)
+        ]
+        for each in views:
+            evaluator.process([each])
+            finished += [(at, sample.img_id) for at, sample in evaluator.finished.items()]
+    assert finished == [(image, image) for image in counted]
+    evaluator.evaluate(6)
+    assert len(keep.samples) == len(given), 'metrics leave padding out themselves'
+    number = len(counted)
+    assert messages == [
+        f'Merged {2 * number} views of {number} images: {2 * number} detections, dropped 0 by '
+        f'valid range, 0 at tile borders, {number} by merging, 0 by max_per_image.'
+    ]
 
 
 def test_coco_metric_behind_it(tmp_path):

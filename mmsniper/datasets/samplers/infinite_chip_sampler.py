@@ -29,6 +29,7 @@ class InfiniteChipSampler(InfiniteSampler):
                 f'InfiniteChipSampler cannot find the epochs of a {type(dataset).__name__}: use '
                 'ChipDataset as the outermost dataset, with other wrappers inside of it'
             )
+        chips.sampler_chooses_epochs = True
         super().__init__(dataset, *args, **kwargs)
 
     def _infinite_indices(self) -> Iterator[int]:

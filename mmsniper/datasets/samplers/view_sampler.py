@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Sampler
 
 from ...errors import InputError
+from ...utils.settings import check_switch
 
 
 @DATA_SAMPLERS.register_module()
@@ -31,7 +32,8 @@ class ViewSampler(Sampler):
             *images*. Defaults to True.
 
     Raises:
-        InputError: If ``shuffle`` is True or the dataset has no ``view_starts``.
+        InputError: If ``shuffle`` is True, a setting is neither True nor False, or the dataset has
+            no ``view_starts``.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class ViewSampler(Sampler):
         seed: int | None = None,
         round_up: bool = True,
     ) -> None:
+        check_switch('ViewSampler', 'shuffle', shuffle)
+        check_switch('ViewSampler', 'round_up', round_up)
         if shuffle:
             raise InputError(
                 'ViewSampler keeps the views of an image together and cannot shuffle: '

@@ -53,6 +53,7 @@ class EqualPixelBatchSampler:
             )
         self.sampler = sampler
         self.dataset = sampler.dataset
+        self.dataset.sampler_chooses_epochs = True
         self.step_pixels = step_pixels
         self.steps_per_epoch = steps_per_epoch
         self.seed = seed

@@ -79,6 +79,12 @@ def test_shuffle_is_refused():
         ViewSampler(Views(2), shuffle=True)
 
 
+@pytest.mark.parametrize('name', ['shuffle', 'round_up'])
+def test_settings_that_are_no_switch_are_refused(name):
+    with pytest.raises(InputError, match=f"ViewSampler: {name}='False' must be True or False"):
+        ViewSampler(Views(2), **{name: 'False'})
+
+
 def test_dataset_without_views_is_refused():
     with pytest.raises(InputError, match='ChipDataset.test_mode=True'):
         ViewSampler([1, 2, 3])
