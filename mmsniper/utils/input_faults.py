@@ -13,16 +13,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import NamedTuple
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist
 from mmengine.registry import build_from_cfg
 from mmengine.runner import CheckpointLoader, Runner
+
+from .calls import Call, calls_of, only_framework_after
 
 #: What a file system answers if it cannot do what is asked.
 _FILE_SYSTEM = {
@@ -43,45 +42,18 @@ _REFUSALS = (
     *(AssertionError, AttributeError, ImportError, IndexError, KeyError, NotImplementedError),
     *(TypeError, ValueError),
 )
-_FRAMEWORK = {
-    *('mmengine', 'mmcv', 'mmdet', 'torch', 'numpy', 'pycocotools', 'addict', 'cv2'),
-    *getattr(sys, 'stdlib_module_names', ('json', 'pickle', 'importlib', 'contextlib')),
-}
 _RUNNER_BUILDS = {
     *('__init__', 'from_cfg', 'setup_env', 'set_randomness', 'wrap_model', 'scale_lr'),
     *('register_hook', 'register_custom_hooks', 'register_default_hooks', '_check_scheduler_cfg'),
 }
+#: What mmengine's runner takes all of or nothing of.
+_TOGETHER = (
+    *('train_dataloader', 'train_cfg', 'optim_wrapper', 'val_dataloader', 'val_cfg'),
+    *('val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator'),
+)
+_SCRIPTS = 'mmdet_train_script', 'mmdet_test_script'
+_LOOKUPS = 'addict', 'mmengine'
 _MAX_LENGTH = 300
-
-
-class Call(NamedTuple):
-    """A function that an exception passed through, and the line where it was."""
-
-    frame: FrameType
-    line: int
-
-    @property
-    def module(self) -> str:
-        return str(self.frame.f_globals.get('__name__', ''))
-
-    @property
-    def name(self) -> str:
-        return self.frame.f_code.co_name
-
-    @property
-    def is_framework(self) -> bool:
-        return self.module.split('.')[0] in _FRAMEWORK
-
-    def is_of(self, *functions: object) -> bool:
-        """Whether it is a call of one of these functions."""
-        functions = (getattr(function, '__func__', function) for function in functions)
-        return any(self.frame.f_code is getattr(f, '__code__', None) for f in functions)
-
-    def local(self, name: str) -> object:
-        return self.frame.f_locals.get(name)
-
-    def __str__(self) -> str:
-        return f'{os.path.basename(self.frame.f_code.co_filename)}:{self.line} ({self.name})'
 
 
 def input_fault(error: BaseException) -> str | None:
@@ -96,30 +68,24 @@ def input_fault(error: BaseException) -> str | None:
     calls = calls_of(error)
     if not isinstance(error, Exception) or not calls:
         return None
-    faults = (_options, _config, _checkpoint, _launcher, _files, _lookup, _building, _script)
+    faults = (_options, _config, _checkpoint, _launcher, _files, _lookup, _annotations)
+    faults += (_building, _script)
     return next((sentence for fault in faults if (sentence := fault(error, calls))), None)
 
 
-def calls_of(error: BaseException) -> list[Call]:
-    """The calls that an exception passed through, the innermost last."""
-    calls, entry = [], error.__traceback__
-    while entry is not None:
-        calls.append(Call(entry.tb_frame, entry.tb_lineno))
-        entry = entry.tb_next
-    return calls
-
-
 def reason(error: BaseException) -> str:
-    """The type and the message of an exception on one line, not too long."""
+    """The message of an exception on one line, not too long, with its type where that is needed."""
     if isinstance(error, SyntaxError):
         return f'line {error.lineno}: {error.msg}'
-    message = ' '.join(str(error).split())
+    # Of a KeyError that has a sentence, and not only a key, str() gives the sentence in quotes.
+    is_sentence = isinstance(error, KeyError) and ' ' in str(*error.args[:1])
+    message = ' '.join(str(error.args[0] if is_sentence else error).split())
+    for noise in (' More details can be found', ', the current sys.path'):
+        message = message.split(noise)[0]
     if len(message) > _MAX_LENGTH:
         message = f'{message[:_MAX_LENGTH]} ...'
-    says_enough = isinstance(
-        error, (AssertionError, ImportError, OSError, RuntimeError, ValueError)
-    )
-    if message and says_enough and type(error).__module__ == 'builtins':
+    speaking = AssertionError, ImportError, OSError, RuntimeError, ValueError
+    if message and (is_sentence or isinstance(error, speaking)):
         return message
     return f'{type(error).__name__}: {message}' if message else type(error).__name__
 
@@ -130,7 +96,7 @@ def _options(error: Exception, calls: Sequence[Call]) -> str | None:
         if call.is_of(DictAction.__call__):
             option = call.local('option_string')
             return f'{option} {call.local("kv")} is malformed: write key=value, brackets in pairs'
-        if call.is_of(Config.merge_from_dict) and _only_framework_after(call, calls):
+        if call.is_of(Config.merge_from_dict) and only_framework_after(call, calls):
             keys = ', '.join(map(str, call.local('options') or {}))
             return f'--cfg-options ({keys}) do not fit the config: {reason(error)}'
     return None
@@ -138,7 +104,8 @@ def _options(error: Exception, calls: Sequence[Call]) -> str | None:
 
 def _config(error: Exception, calls: Sequence[Call]) -> str | None:
     """A config that cannot be loaded."""
-    if not any(call.is_of(Config.fromfile) for call in calls):
+    begin = max((i for i, c in enumerate(calls) if c.is_of(Config.fromfile)), default=None)
+    if begin is None or any(call.is_ours for call in calls[begin:]):
         return None
     # The innermost file is the one with the fault: it may be a base of the config.
     last = max(i for i, c in enumerate(calls) if _is_of_config(c) and c.local('filename'))
@@ -147,24 +114,27 @@ def _config(error: Exception, calls: Sequence[Call]) -> str | None:
         return f'config {file} does not exist'
     inside = calls[last + 1] if last + 1 < len(calls) else None
     line = f'line {inside.line}: ' if inside is not None and inside.name == '<module>' else ''
-    return f'config {file} cannot be loaded: {line}{reason(error)}'
+    cause = error.__cause__ if isinstance(error, ImportError) else None
+    why = f' ({reason(cause)})' if cause is not None else ''
+    return f'config {file} cannot be loaded: {line}{reason(error)}{why}'
 
 
 def _checkpoint(error: Exception, calls: Sequence[Call]) -> str | None:
     """A checkpoint that cannot be read, or lacks what resuming needs."""
     loaders = CheckpointLoader.load_checkpoint, Runner.load_checkpoint
-    call = _last(calls, *loaders)
-    if call is not None and _only_framework_after(call, calls):
+    call = next((c for c in reversed(calls) if c.is_of(*loaders)), None)
+    if call is not None and only_framework_after(call, calls):
         file = call.local('filename')
         if isinstance(error, FileNotFoundError):
-            return f'checkpoint {str(file) or repr(file)} does not exist'
+            named = '' if file else ', which last_checkpoint of the work folder may have named'
+            return f'checkpoint {file or repr(file)} does not exist{named}'
         return (
-            f'checkpoint {file} cannot be read, since it is cut short, empty or something else: '
+            f'checkpoint {file} cannot be read; it may be cut short, empty or no checkpoint: '
             f'{reason(error)}'
         )
     # The decorator of ``resume`` is beside it in the traceback, and has no such local.
     resume = next((c for c in reversed(calls) if _is_method(c, 'resume')), None)
-    if resume is None or not _only_framework_after(resume, calls):
+    if resume is None or not only_framework_after(resume, calls):
         return None
     if not isinstance(error, (*_REFUSALS, RuntimeError)) or resume.local('checkpoint') is None:
         return None
@@ -182,7 +152,7 @@ def _launcher(error: Exception, calls: Sequence[Call]) -> str | None:
             'processes sets: start with it (torchrun, srun, mpirun), or leave --launcher out'
         )
     joins = [c for c in calls if c.is_of(init_dist) or c.name == 'init_process_group']
-    if not joins or not _only_framework_after(joins[-1], calls):
+    if not joins or not only_framework_after(joins[-1], calls):
         return None
     return f'the processes of --launcher cannot join each other: {reason(error)}'
 
@@ -191,6 +161,8 @@ def _files(error: Exception, calls: Sequence[Call]) -> str | None:
     """What the file system refuses: no right, no space, a file in the place of a folder."""
     if not isinstance(error, OSError):
         return None
+    if error.errno == errno.ENOENT and calls[-1].name in ('mkdir', 'makedirs'):
+        return f'folder {error.filename} cannot be made: {error.strerror}'
     if error.errno not in _FILE_SYSTEM:
         return None
     if error.filename is not None:
@@ -215,11 +187,17 @@ def _lookup(error: Exception, calls: Sequence[Call]) -> str | None:
     found = re.search(r"no attribute '(\w+)'", str(error))
     key = found.group(1) if found else error.args[0]
     asker = next((c for c in reversed(calls) if c.module.split('.')[0] not in _LOOKUPS), calls[0])
-    where = ' > '.join(_built(calls))
-    return f'the config has no key {key!r}{f" in {where}" if where else ""}, asked for by {asker}'
+    by = '' if asker.module in _SCRIPTS else f', which {asker} asks for'
+    return f'{_named(calls)} has no key {key!r}{_where(calls)}{by}'
 
 
-_LOOKUPS = ('addict', 'mmengine')
+def _annotations(error: Exception, calls: Sequence[Call]) -> str | None:
+    """An annotation file that pycocotools cannot read."""
+    call = next((c for c in calls if c.module == 'pycocotools.coco'), None)
+    file = call.local('annotation_file') if call is not None else None
+    if file is None or isinstance(error, FileNotFoundError):
+        return None
+    return f'annotation file {file} cannot be read: {reason(error)}'
 
 
 def _building(error: Exception, calls: Sequence[Call]) -> str | None:
@@ -229,34 +207,29 @@ def _building(error: Exception, calls: Sequence[Call]) -> str | None:
         return None
     unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     misnamed = unexpected and unexpected.group(1) in (call.local('args') or {})
-    if not misnamed and not _only_framework_after(call, calls):
+    if not misnamed and not only_framework_after(call, calls):
         return None
-    where = ' > '.join(_built(calls))
-    if call.is_of(Runner.from_cfg) and isinstance(error, KeyError):
-        return f'the config has no key {error.args[0]!r}'
-    sentence = reason(error).replace('KeyError: ', '').split(' More details can be found')[0]
-    at = '' if calls[-1] is call else f', at {calls[-1]}'
-    return f'the config cannot be built{f", in {where}" if where else ""}: {sentence}{at}'
+    sentence = f'{_named(calls)} cannot be used{_where(calls)}: '
+    if call.is_of(Runner.__init__) and ' all None ' in str(error):
+        together = [key for key in _TOGETHER if f'{key}=' in str(error)]
+        lacking = [key for key in together if call.local(key) is None]
+        missing = ', '.join(lacking)
+        return f'{sentence}{", ".join(together)} belong together, but {missing} is not there'
+    if 'None is not a callable object' in str(error):  # what inspect says of an unknown optimizer
+        return f'{sentence}there is no optimizer of type {_optimizer_type(calls)!r}'
+    at = '' if calls[-1] is call else f', says {calls[-1]}'
+    return f'{sentence}{reason(error)}{at}'
 
 
 def _script(error: Exception, calls: Sequence[Call]) -> str | None:
     """What MMDetection's scripts and mmengine's runner themselves refuse."""
     refused = isinstance(error, (*_REFUSALS, RuntimeError))
     itself = (
-        calls[-1].module in ('mmdet_train_script', 'mmdet_test_script')
+        calls[-1].module in _SCRIPTS
         or calls[-1].is_of(trigger_visualization_hook)
         or any(_is_method(calls[-1], name) for name in ('train', 'val', 'test'))
     )
     return reason(error) if refused and itself else None
-
-
-def _last(calls: Sequence[Call], *functions: object) -> Call | None:
-    return next((call for call in reversed(calls) if call.is_of(*functions)), None)
-
-
-def _only_framework_after(call: Call, calls: Sequence[Call]) -> bool:
-    start = next(i for i, other in enumerate(calls) if other is call)
-    return all(other.is_framework for other in calls[start + 1 :])
 
 
 def _is_of_config(call: Call) -> bool:
@@ -274,16 +247,30 @@ def _builds(call: Call) -> bool:
     )
 
 
-def _built(calls: Sequence[Call]) -> list[str]:
-    """The types that were being built, outer ones first."""
-    names = []
+def _named(calls: Sequence[Call]) -> str:
+    """The config that is at work, with its file where it is known."""
+    configs = (c for call in calls for c in call.frame.f_locals.values() if isinstance(c, Config))
+    file = next((config.filename for config in configs if config.filename), None)
+    return f'config {file}' if file else 'the config'
+
+
+def _where(calls: Sequence[Call]) -> str:
+    """The settings that were being built from: their key or types, outer ones first."""
+    names, loop = [], ''
     for call in calls:
-        if call.is_of(build_from_cfg):
-            kind = call.local('obj_type') or (call.local('cfg') or {}).get('type')
-            if kind is not None:
-                names.append(
-                    kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-                )
+        if call.module == Runner.__module__ and re.fullmatch(
+            'build_(train|val|test)_loop', call.name
+        ):
+            loop = call.name.split('_')[1]
         elif _is_method(call, 'build_dataloader'):
-            names.append('dataloader')
-    return names
+            names = [f'{loop}_dataloader']
+        elif call.is_of(build_from_cfg):
+            kind = call.local('obj_type') or (call.local('cfg') or {}).get('type')
+            names.append(str(getattr(kind, '__name__', kind)))
+    return f', in {" > ".join(names)}' if names else ''
+
+
+def _optimizer_type(calls: Sequence[Call]) -> str | None:
+    constructors = (call.local('self') for call in calls)
+    settings = (getattr(c, 'optimizer_cfg', None) for c in constructors)
+    return next((found.get('type') for found in settings if found), None)

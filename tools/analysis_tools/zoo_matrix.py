@@ -25,6 +25,7 @@ from mmsniper.experiments.zoo.matrix import choose_trials, run_matrix
 from mmsniper.experiments.zoo.report import failures, figures, outcome, page, summary
 from mmsniper.experiments.zoo.scope import config_names, read_zoo
 from mmsniper.experiments.zoo.trial import Result
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 from mmsniper.utils.whole_file import write_whole
@@ -47,7 +48,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='train one config of every combination of detector and heads in each family',
     )
-    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='processes (default: 1)')
+    parser.add_argument(
+        '--jobs', type=positive_int, default=1, metavar='N', help='processes (default: 1)'
+    )
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the tables, as Markdown')
     parser.add_argument('--json', metavar='FILE', help='write the figures, "-": standard output')
     parser.add_argument(
