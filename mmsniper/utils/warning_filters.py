@@ -8,14 +8,16 @@ _MM = r'mm(engine|cv|det)\b'
 
 #: Message, category and module, the first and the last as regular expressions for their beginning.
 FOREIGN_WARNINGS = (
-    # mmengine looks for installed packages through it, at the import and for each `mmdet::` base.
+    # mmengine looks for installed packages through it, for each `mmdet::` base.
     ('pkg_resources is deprecated', UserWarning, rf'({_MM}|mim\b|pkg_resources|importlib)'),
-    ('Deprecated call to `pkg_resources', DeprecationWarning, r'pkg_resources'),
     (r'torch\.meshgrid: in an upcoming release', UserWarning, r'torch\.functional'),
-    (r'`torch\.jit\.\w+` is deprecated', DeprecationWarning, r'torch\.jit'),
     (r'`torch\.c(uda|pu)\.amp\.', FutureWarning, _MM),
     (r'You are using `torch\.load` with `weights_only=False`', FutureWarning, _MM),
     ('To copy construct from a tensor', UserWarning, _MM),
+    # Configs of MMDetection ask for pinned memory, which is of no use without an accelerator.
+    ("'pin_memory' argument is set as true but no accelerator", UserWarning, r'torch\.utils\.data'),
+    # Drawing objects that reach over the border of a picture.
+    (r'Warning: The (bbox|polygon|circle|line|text) is out of bounds', UserWarning, _MM),
 )
 
 
