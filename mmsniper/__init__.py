@@ -9,8 +9,10 @@ registers all components into MMDetection's registries. A config therefore needs
 from .errors import InputError
 from .moved import follow_moved_modules
 from .utils.install import check_installation
+from .utils.warning_filters import ignore_foreign_warnings
 from .version import __version__
 
+ignore_foreign_warnings()  # before all that imports the packages which give them
 check_installation()  # before all that imports mmdet, so that its sentence is the first to be seen
 
 from . import apis, datasets, engine, evaluation, merging, models, registry  # noqa: E402

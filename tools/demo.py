@@ -88,8 +88,6 @@ def run(title: str, work_dir: Path, script: str, *arguments) -> None:
         # Two threads for layers this small lose more time waiting for each other than they save.
         'OMP_NUM_THREADS': '1',
         'PYTHONUNBUFFERED': '1',
-        # What mmengine and mmcv, not this project, import.
-        'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated as an API',
     }
     if script in ('train.py', 'test.py'):
         run_logged(command, environment, work_dir / f'{Path(script).stem}.log')

@@ -111,6 +111,8 @@ def join_gloo_group(launcher: str) -> None:
 def _wants_amp(config: Config, arguments: Namespace) -> bool:
     if not hasattr(arguments, 'amp') or 'optim_wrapper' not in config:
         return False  # the test script builds no optimiser
+    if not isinstance(config['optim_wrapper'], dict):
+        return False  # which the runner refuses
     kind = config['optim_wrapper'].get('type', 'OptimWrapper')
     name = kind if isinstance(kind, str) else kind.__name__
     return arguments.amp or name.split('.')[-1] == 'AmpOptimWrapper'

@@ -8,14 +8,17 @@ from types import ModuleType
 import mmdet
 
 from ..errors import InputError
+from .checked_runner import CheckedRunner
 from .cpu import fit_to_cpu, has_accelerator
 
 
 def run_mmdet_script(name: str) -> None:
     """Run ``train.py`` or ``test.py`` of the installed MMDetection on this command line.
 
-    Options, help and work are MMDetection's. Only on a machine without an accelerator the parsed
-    options are fitted to it first, see :func:`mmsniper.utils.cpu.fit_to_cpu`.
+    Options, help and work are MMDetection's. The runner is one that also refuses what does not fit
+    together, see :class:`mmsniper.utils.checked_runner.CheckedRunner`; on a machine without an
+    accelerator the parsed options are fitted to it first, see
+    :func:`mmsniper.utils.cpu.fit_to_cpu`.
 
     Args:
         name: The name of the script without ``.py``.
@@ -33,6 +36,7 @@ def run_mmdet_script(name: str) -> None:
     if not has_accelerator():
         fit_to_cpu(arguments)
     script.parse_args = lambda: arguments
+    script.Runner = CheckedRunner
     script.main()
 
 

@@ -1,9 +1,11 @@
 """How every script of the project ends: with its work done, or with one sentence and status 1."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
-from typing import Callable
+from collections.abc import Callable
 
 from ..errors import InputError
 
@@ -11,9 +13,10 @@ from ..errors import InputError
 def run_script(main: Callable[[], object]) -> None:
     """Call ``main()`` and turn bad input into one sentence on standard error and exit status 1.
 
-    ``InputError`` and ``FileNotFoundError`` count as bad input. All else keeps its traceback,
-    because it is a defect. With ``MMSNIPER_TRACEBACK=1`` in the environment bad input shows its
-    traceback as well.
+    ``InputError`` and ``FileNotFoundError`` count as bad input, and what the framework raises for
+    a config, a checkpoint or a file that it cannot use (:mod:`mmsniper.utils.input_faults`). All
+    else keeps its traceback, because it is a defect. With ``MMSNIPER_TRACEBACK=1`` in the
+    environment bad input shows its traceback as well.
 
     Args:
         main: The script, without arguments; what it returns is not used.
@@ -23,15 +26,16 @@ def run_script(main: Callable[[], object]) -> None:
     """
     try:
         main()
-    except (InputError, FileNotFoundError) as error:
-        if os.environ.get('MMSNIPER_TRACEBACK') == '1':
+    except Exception as error:
+        sentence = error_sentence(error)
+        if sentence is None or os.environ.get('MMSNIPER_TRACEBACK') == '1':
             raise
-        print(f'error: {error_sentence(error)}', file=sys.stderr)
+        print(f'error: {sentence}', file=sys.stderr)
         raise SystemExit(1) from None
 
 
-def error_sentence(error: BaseException) -> str:
-    """The sentence of an exception, on one line.
+def error_sentence(error: Exception) -> str | None:
+    """The sentence of an exception that is due to bad input, on one line.
 
     An exception raised in a data-loader worker arrives as one whose message is the worker's whole
     traceback; its last entry is the message that was raised there.
@@ -40,8 +44,17 @@ def error_sentence(error: BaseException) -> str:
         error: The exception.
 
     Returns:
-        The sentence, never empty.
+        The sentence, never empty; None if the exception is a defect.
     """
+    # Not at the top: this module is there before MMDetection is known to be.
+    from .input_faults import FILE_ERRORS, input_fault
+
+    if not isinstance(error, InputError):
+        fault = input_fault(error)
+        if fault is not None:
+            return ' '.join(fault.split())
+    if not isinstance(error, (InputError, *FILE_ERRORS)):
+        return None
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f'{error.filename} does not exist'
     message = str(error)
@@ -49,5 +62,5 @@ def error_sentence(error: BaseException) -> str:
         # The last unindented "package.Error: sentence"; anything after it belongs to the sentence.
         starts = list(re.finditer(r'^[A-Za-z_][\w.]*(?:Error|Exception): ', message, re.MULTILINE))
         if starts:
-            message = message[starts[-1].end() :]
+            message = re.sub(r'^\[Errno \d+\] ', '', message[starts[-1].end() :])
     return ' '.join(message.split()) or type(error).__name__

@@ -46,7 +46,8 @@ def build_dataset(config: Path, options: dict | None, proposals: Path | None = N
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    if 'dataset' not in cfg.get('train_dataloader', {}):
+    loader = cfg.get('train_dataloader')
+    if not isinstance(loader, dict) or not isinstance(loader.get('dataset'), dict):
         raise InputError(f'{config} has no train_dataloader.dataset: name a config that trains')
     if proposals is not None:
         chip_config(cfg)['proposal_file'] = str(proposals)
