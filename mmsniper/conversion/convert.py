@@ -26,6 +26,7 @@ from .detector import (
     pads_itself,
 )
 from .ignoring import apply_ignoring, plan_ignoring
+from .least_size import fit_least_size
 from .pipelines import PipelineSettings
 from .recipe import Recipe
 from .schedule import convert_batch_size, convert_schedule, trains_by_epoch
@@ -130,6 +131,7 @@ def _convert(config: Config, recipe: Recipe, changes: Changes) -> Config:
     hand_over_masks_as_rle(model, changes)
     allow_few_objects(model, changes)
     fit_batch_augments(model, side, changes)
+    fit_least_size(model, changes)
 
     settings = PipelineSettings(
         mode=plan.mode,
