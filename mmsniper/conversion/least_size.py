@@ -127,7 +127,7 @@ def _anchors_inside(model: dict) -> Iterator[Need]:
                 ends = anchors[:, 2:] + cells * stride - border
                 sides.append(float(ends.amax(1).min()))
             what = f'{component_name(config)}: allowed_border={border} wants anchors in the image'
-            yield math.floor(min(sides)) + 1, what
+            yield max(math.floor(min(sides)) + 1, 1), what
 
 
 def _best_of_all_cells(model: dict) -> Iterator[Need]:
