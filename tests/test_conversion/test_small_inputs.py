@@ -14,6 +14,7 @@ from torch import nn
 from zoo_configs import zoo_config
 
 from mmsniper.conversion import Recipe, convert
+from mmsniper.conversion.detector import nested_dicts
 
 SIZES = [(160, 600), (40, 60), (300, 9), (3, 3)]  # height and width
 BOXES = [
@@ -44,7 +45,12 @@ class ThinSSDVGG(SSDVGG):
 
 
 def tiny_model(name):
-    if name.startswith('ddod'):
+    if name.startswith('dino'):  # with all its queries and channels
+        model = zoo_config(name).model
+        model.encoder.num_layers = model.decoder.num_layers = 1
+        model.backbone.update(depth=18, base_channels=4, frozen_stages=-1, init_cfg=None)
+        model.neck.in_channels = [8, 16, 32]
+    elif not name.startswith('ssd'):
         model = tiny_detector(name)
     else:
         model = zoo_config(name).model
@@ -53,7 +59,10 @@ def tiny_model(name):
             for key in ('in_channels', 'out_channels'):
                 if key in part:
                     part[key] = tuple(width // THINNER for width in part[key])
-    model.bbox_head.num_classes = 2
+    for head in ('bbox_head', 'roi_head'):
+        for part in nested_dicts(model.get(head)):
+            if 'num_classes' in part:
+                part['num_classes'] = 2
     return model
 
 
@@ -75,13 +84,19 @@ def sniperized(name, folder):
     ranges = [(-1, -1)] * len(LEVELS)
     recipe = Recipe(LEVELS, ranges, LEVELS, ranges, chip_size=128, chips_per_image=2.0)
     config, _ = convert(config, recipe)
-    config.model.test_cfg.update(score_thr=0.0, max_per_img=20)
+    for part in nested_dicts(config.model.test_cfg):
+        part.update({key: 0.0 for key in ('score_thr',) if key in part})
     config.update(log_level='ERROR', work_dir=str(folder), randomness=dict(seed=0))
     config.visualizer = dict(type='DetLocalVisualizer', vis_backends=[])
     return config
 
 
-NAMES = ['ssd/ssd300_coco.py', 'ssd/ssd512_coco.py', 'ddod/ddod_r50_fpn_1x_coco.py']
+NAMES = [
+    'ssd/ssd300_coco.py',
+    'ssd/ssd512_coco.py',
+    'ddod/ddod_r50_fpn_1x_coco.py',
+    'dino/dino-4scale_r50_8xb2-12e_coco.py',
+]
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -102,7 +117,7 @@ def test_views(name, tmp_path):
         assert x + w < image['width'] + 1 and y + h < image['height'] + 1
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [*NAMES, 'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py'])
 def test_chips(name, tmp_path):
     config = sniperized(name, tmp_path)
     dataset = DATASETS.build(config.train_dataloader.dataset)
@@ -110,8 +125,9 @@ def test_chips(name, tmp_path):
     model.init_weights()
     model.train()
     # Each by itself, since a batch is as large as the largest in it.
-    for index in range(len(dataset)):
-        chip = dataset[index]
+    chips = sorted(dataset, key=lambda chip: chip['inputs'].numel())
+    assert chips[-1]['inputs'].numel() <= 128 * 128
+    for chip in (chips[0], chips[-1]):
         data = dict(inputs=[chip['inputs']], data_samples=[chip['data_samples']])
         losses = model(**model.data_preprocessor(data, training=True), mode='loss')
         total, _ = model.parse_losses(losses)
