@@ -25,7 +25,7 @@ from .components import component_class, component_name, is_component
 from .detector import nested_dicts
 
 BACKBONE_STRIDE = 32  # the largest of MMDetection's backbones
-HEATMAP_STRIDE = 4  # of detectors that look for keypoints
+FINEST_STRIDE = 4  # of the first stage of a backbone, and of heatmaps
 # What is deformed has to be as large as the kernel.
 _KERNEL_SIZE = 3
 
@@ -93,6 +93,14 @@ def _layers_without_padding(model: dict) -> Iterator[Need]:
         yield _side(cells, 16 if of_vgg else BACKBONE_STRIDE), 'SSDNeck: it shrinks maps to a cell'
 
 
+def _pooled_maps(model: dict) -> Iterator[Need]:
+    """HRFPN: each level is pooled from the finest map, and has to have a cell left."""
+    for neck in nested_dicts(model.get('neck')):
+        if 'type' in neck and is_component(MODELS, neck, models.HRFPN):
+            cells = 2 ** (neck.get('num_outs', 5) - 1)
+            yield _side(cells, FINEST_STRIDE), f'HRFPN: it pools {cells}x{cells} cells'
+
+
 def _deformed_maps(model: dict) -> Iterator[Need]:
     """Deformable convolutions, but not their second version, need maps of their kernel's size."""
     for key, part in model.items():
@@ -138,7 +146,7 @@ def _best_of_all_cells(model: dict) -> Iterator[Need]:
         model.get('as_two_stage') or is_component(MODELS, model, models.DINO)
     ):
         backbone, neck = model.get('backbone') or {}, model.get('neck') or {}
-        first = 4 * 2 ** min(backbone.get('out_indices', (0,)))
+        first = FINEST_STRIDE * 2 ** min(backbone.get('out_indices', (0,)))
         levels = neck.get('num_outs') or len(neck['in_channels'])
         strides = [first * 2**level for level in range(levels)]
         what = f'{component_name(model)}: it has {model["num_queries"]} queries of as many cells'
@@ -147,7 +155,7 @@ def _best_of_all_cells(model: dict) -> Iterator[Need]:
         peaks = test.get('topk', test.get('corner_topk', 100))
         cells = math.ceil(peaks / head['num_classes'])
         what = f'{component_name(head)}: it looks for {peaks} peaks'
-        yield _side_with(cells, [HEATMAP_STRIDE]), what
+        yield _side_with(cells, [FINEST_STRIDE]), what
     for assigner in nested_dicts(train):
         if 'type' in assigner and is_component(
             TASK_UTILS, assigner, task_modules.TaskAlignedAssigner
@@ -163,6 +171,7 @@ def _best_of_all_cells(model: dict) -> Iterator[Need]:
 
 _RULES: tuple[Callable[[dict], Iterator[Need]], ...] = (
     _layers_without_padding,
+    _pooled_maps,
     _deformed_maps,
     _anchors_inside,
     _best_of_all_cells,

@@ -47,6 +47,19 @@ def test_the_extra_layers_of_ssd(name):
         maps(parts, side - 1)
 
 
+def test_pooled_maps():
+    neck = dict(type='HRFPN', in_channels=[1], out_channels=1)
+    model = dict(neck=neck, backbone=dict(type='HRNet'))
+    for levels in (3, 5):
+        neck['num_outs'] = levels
+        side = least_size(model)[0]
+        layer = MODELS.build(neck)
+        finest = torch.zeros(1, 1, *[-(-side // 4)] * 2)
+        assert layer([finest])[-1].shape[-2:] == (1, 1)
+        with pytest.raises(RuntimeError, match='too small'):
+            layer([torch.zeros(1, 1, *[-(-(side - 1) // 4)] * 2)])
+
+
 def test_ssd_with_padded_layers_takes_anything():
     name = 'ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py'
     assert side_of(name) == 1

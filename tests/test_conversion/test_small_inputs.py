@@ -95,6 +95,10 @@ NAMES = [
     'ssd/ssd300_coco.py',
     'ssd/ssd512_coco.py',
     'ddod/ddod_r50_fpn_1x_coco.py',
+]
+OF_TRAINING = [
+    *NAMES,
+    'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py',
     'dino/dino-4scale_r50_8xb2-12e_coco.py',
 ]
 
@@ -117,7 +121,7 @@ def test_views(name, tmp_path):
         assert x + w < image['width'] + 1 and y + h < image['height'] + 1
 
 
-@pytest.mark.parametrize('name', [*NAMES, 'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py'])
+@pytest.mark.parametrize('name', OF_TRAINING)
 def test_chips(name, tmp_path):
     config = sniperized(name, tmp_path)
     dataset = DATASETS.build(config.train_dataloader.dataset)
@@ -126,7 +130,6 @@ def test_chips(name, tmp_path):
     model.train()
     # Each by itself, since a batch is as large as the largest in it.
     chips = sorted(dataset, key=lambda chip: chip['inputs'].numel())
-    assert chips[-1]['inputs'].numel() <= 128 * 128
     for chip in (chips[0], chips[-1]):
         data = dict(inputs=[chip['inputs']], data_samples=[chip['data_samples']])
         losses = model(**model.data_preprocessor(data, training=True), mode='loss')
