@@ -6,6 +6,8 @@ _base_ = [
 ]
 
 model = dict(
+    # So that an anchor of the RPN, which learns none over the border, lies inside of every chip.
+    data_preprocessor=dict(type='ChipDataPreprocessor', least_size=33),
     # Batches of 16 chips are large enough to train batch normalisation.
     backbone=dict(norm_eval=False),
     train_cfg=dict(

@@ -5,6 +5,9 @@ _base_ = [
     'mmdet::_base_/default_runtime.py',
 ]
 
+# So that all maps together have the 900 cells that the queries are chosen from.
+model = dict(data_preprocessor=dict(type='ChipDataPreprocessor', least_size=201))
+
 # As many pixels as the 2 images that MMDetection has on a GPU.
 train_dataloader = dict(batch_size=4)
 

@@ -27,6 +27,7 @@ from .detector import (
     pads_itself,
 )
 from .ignoring import apply_ignoring, plan_ignoring
+from .least_size import fit_least_size
 from .pipelines import PipelineSettings
 from .recipe import Recipe
 from .schedule import convert_batch_size, convert_schedule, trains_by_epoch
@@ -138,6 +139,7 @@ def _convert(config: Config, recipe: Recipe, train_batch_norm: bool, changes: Ch
     allow_few_objects(model, changes)
     convert_batch_norm(model, train_batch_norm, changes)
     fit_batch_augments(model, side, changes)
+    fit_least_size(model, changes)
 
     settings = PipelineSettings(
         mode=plan.mode,

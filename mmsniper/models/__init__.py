@@ -1,5 +1,6 @@
-"""Assigners that honour ignored instances, and heads that MMDetection's are exchanged for."""
+"""Assigners that honour ignored instances, and what MMDetection's parts are exchanged for."""
 
+from .chip_data_preprocessor import ChipDataPreprocessor
 from .chip_multi_instance_roi_head import ChipMultiInstanceRoIHead
 from .ignore_aware_assigner import IgnoreAwareAssigner
 from .rle_mask_heads import RLECondInstMaskHead, RLEFCNMaskHead
@@ -7,6 +8,7 @@ from .ssd_head import let_ssd_test
 from .valid_range_assigner import ValidRangeAssigner
 
 __all__ = [
+    'ChipDataPreprocessor',
     'ChipMultiInstanceRoIHead',
     'IgnoreAwareAssigner',
     'RLECondInstMaskHead',

@@ -121,8 +121,7 @@ def _steps(result: Result, data: FakeData) -> Iterator[str]:
     """The steps of a trial, each given after it is passed."""
     source = Config.fromfile(zoo_folder() / result.config.name)
     data.give_to(source)
-    factor = smallest_input(source.model) // CHIP_SIZE
-    config, _ = convert(source, recipe(factor))
+    config, _ = convert(source, recipe())
     again, _ = convert(config)
     if again.to_dict() != config.to_dict():
         raise RuntimeError('sniperizing its own output changes it')
@@ -137,15 +136,15 @@ def _steps(result: Result, data: FakeData) -> Iterator[str]:
     if not result.train:
         return
 
-    config.model = shrink(config.model, CHIP_SIZE * factor)
+    config.model = shrink(config.model, CHIP_SIZE)
     with small_runner(config) as runner:
-        _compare_weights(runner.model, shrink(source.model, CHIP_SIZE * factor))
+        _compare_weights(runner.model, shrink(source.model, CHIP_SIZE))
         result.losses = train(runner)
         yield 'trained'
         result.metrics = test(runner, len(data.images), len(LEVELS))
         yield 'tested'
 
-    report = check_ignoring(config.model, ignoring_mode(config), size=CHIP_SIZE * factor)
+    report = check_ignoring(config.model, ignoring_mode(config), size=CHIP_SIZE)
     if not report.passed:
         raise RuntimeError('; '.join(report.sentences))
     yield 'ignored'
@@ -164,28 +163,14 @@ def ignoring_mode(config: Config) -> str:
     raise RuntimeError('no pipeline of the training has ScaleNormalize')
 
 
-def smallest_input(model: ConfigDict) -> int:
-    """The side in pixels that a detector needs at least of its input, as a multiple of a chip."""
-    if model.get('backbone', {}).get('type') == 'SSDVGG':
-        return 4 * CHIP_SIZE  # takes its input apart down to 1x1
-    if model.get('bbox_head', {}).get('type') == 'DDODHead':
-        return 4 * CHIP_SIZE  # its deformable convolutions need 3x3 at a stride of 128
-    return CHIP_SIZE
-
-
-def recipe(factor: int = 1) -> Recipe:
-    """Chips of the drawn images.
-
-    Args:
-        factor: How many times larger the network's input is than usual.
-    """
-    levels = [level * factor for level in LEVELS]
+def recipe() -> Recipe:
+    """Chips of the drawn images."""
     return Recipe(
-        levels=levels,
+        levels=LEVELS,
         valid_ranges=VALID_RANGES,
-        test_levels=levels,
+        test_levels=LEVELS,
         test_valid_ranges=VALID_RANGES,
-        chip_size=CHIP_SIZE * factor,
+        chip_size=CHIP_SIZE,
         stride=32,
         chips_per_image=3.0,
     )
