@@ -138,19 +138,23 @@ def _anchors_inside(model: dict) -> Iterator[Need]:
             yield max(math.floor(min(sides)) + 1, 1), what
 
 
+def _cells_as_queries(model: dict) -> Iterator[Need]:
+    """Two-stage Deformable DETR and its like begin with the best cells of all maps."""
+    chooses = model.get('as_two_stage') or is_component(MODELS, model, models.DINO)
+    if not chooses or not is_component(MODELS, model, models.DeformableDETR):
+        return
+    if is_component(MODELS, model, models.DDQDETR):
+        return  # takes as many as there are
+    first = FINEST_STRIDE * 2 ** min((model.get('backbone') or {}).get('out_indices', (0,)))
+    strides = [first * 2**level for level in range(model.get('num_feature_levels', 4))]
+    what = f'{component_name(model)}: its {model["num_queries"]} queries are chosen from all cells'
+    yield _side_with(model['num_queries'], strides), what
+
+
 def _best_of_all_cells(model: dict) -> Iterator[Need]:
-    """What picks so many of all cells fails if there are fewer."""
+    """Heads and assigners that pick a number of all cells fail if there are fewer."""
     head = model.get('bbox_head') or {}
     train, test = (model.get(key) or {} for key in ('train_cfg', 'test_cfg'))
-    if is_component(MODELS, model, models.DeformableDETR) and (
-        model.get('as_two_stage') or is_component(MODELS, model, models.DINO)
-    ):
-        backbone, neck = model.get('backbone') or {}, model.get('neck') or {}
-        first = FINEST_STRIDE * 2 ** min(backbone.get('out_indices', (0,)))
-        levels = neck.get('num_outs') or len(neck['in_channels'])
-        strides = [first * 2**level for level in range(levels)]
-        what = f'{component_name(model)}: it has {model["num_queries"]} queries of as many cells'
-        yield _side_with(model['num_queries'], strides), what
     if is_component(MODELS, head, models.CenterNetHead, models.CornerHead):
         peaks = test.get('topk', test.get('corner_topk', 100))
         cells = math.ceil(peaks / head['num_classes'])
@@ -163,10 +167,10 @@ def _best_of_all_cells(model: dict) -> Iterator[Need]:
             what = f'{component_name(assigner)}: it chooses from {assigner["topk"]} priors'
             yield _side_with(assigner['topk'], _strides(head)), what
     if is_component(MODELS, head, models.FreeAnchorRetinaHead):
-        # Three scales in three shapes are the least that is usual.
         anchors = head.get('pre_anchor_topk', 50)
+        per_cell = min(TASK_UTILS.build(head['anchor_generator']).num_base_priors)
         what = f'{component_name(head)}: it has bags of {anchors} anchors'
-        yield _side_with(anchors, _strides(head)), what
+        yield _side_with(math.ceil(anchors / per_cell), _strides(head)), what
 
 
 _RULES: tuple[Callable[[dict], Iterator[Need]], ...] = (
@@ -174,6 +178,7 @@ _RULES: tuple[Callable[[dict], Iterator[Need]], ...] = (
     _pooled_maps,
     _deformed_maps,
     _anchors_inside,
+    _cells_as_queries,
     _best_of_all_cells,
 )
 
