@@ -30,7 +30,7 @@ def run_script(main: Callable[[], object]) -> None:
         sentence = error_sentence(error)
         if sentence is None or os.environ.get('MMSNIPER_TRACEBACK') == '1':
             raise
-        print(f'error: {sentence}', file=sys.stderr)
+        sys.stderr.write(f'error: {sentence}\n')  # at once, since other ranks write there too
         raise SystemExit(1) from None
 
 

@@ -11,6 +11,8 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from squares import CONFIG, draw_squares
 
+import mmsniper  # noqa: F401  makes the detectors of MMDetection known
+
 # Runs that begin in the same second have the same name in mmengine.
 pytestmark = pytest.mark.filterwarnings('ignore:.*instance named of .* has been created')
 
