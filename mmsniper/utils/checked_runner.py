@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from mmcv.cnn import VGG
+from mmdet.models.detectors import RPN
 from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -77,6 +78,8 @@ def check_num_classes(model: nn.Module, dataset: Any, loader: str) -> None:
     if classes is None or 'thing_classes' in metainfo:
         return
     model = model.module if is_model_wrapper(model) else model
+    if isinstance(model, RPN):  # objects and nothing else, whatever their class
+        return
     if isinstance(classes, str):
         raise InputError(
             f'classes of {loader} is the word {classes!r}: write a tuple, ({classes!r},)'
@@ -85,7 +88,7 @@ def check_num_classes(model: nn.Module, dataset: Any, loader: str) -> None:
         number = getattr(module, 'num_classes', None)
         if not isinstance(number, int) or number == len(classes):
             continue
-        if name.endswith('rpn_head') or isinstance(module, (VGG, FusedSemanticHead)):
+        if 'rpn_head' in name.split('.') or isinstance(module, (VGG, FusedSemanticHead)):
             continue
         raise InputError(
             f'model.{name} ({type(module).__name__}) has num_classes={number}, but the data set of '

@@ -16,6 +16,12 @@ FOREIGN_WARNINGS = (
     ('To copy construct from a tensor', UserWarning, _MM),
     # Configs of MMDetection ask for pinned memory, which is of no use without an accelerator.
     ("'pin_memory' argument is set as true but no accelerator", UserWarning, r'torch\.utils\.data'),
+    # A second run in one process shares the first one's visualizer, as it should.
+    (
+        r'<class .*> instance named of \S+ has been created',
+        UserWarning,
+        r'mmengine\.utils\.manager',
+    ),
     # Drawing objects that reach over the border of a picture.
     (r'Warning: The (bbox|polygon|circle|line|text) is out of bounds', UserWarning, _MM),
 )

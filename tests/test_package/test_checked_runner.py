@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmsniper import InputError
+from mmsniper import InputError, config_path
 from mmsniper.utils.checked_runner import check_num_classes, unfit_parts
 
 
@@ -62,3 +65,12 @@ def test_parts_that_a_checkpoint_is_not_for():
     larger = {key: torch.cat([value, value]) for key, value in state.items()}
     assert unfit_parts(detector, larger) == ['backbone', 'bbox_head']
     assert unfit_parts(detector, {}) == ['backbone', 'bbox_head']
+
+
+@pytest.mark.parametrize('number', [1, 80])
+def test_an_rpn_is_for_every_class(number):
+    settings = Config.fromfile(config_path('rpn/rpn_r50_fpn_sniper-2e_coco.py')).model
+    settings.backbone.update(depth=18, base_channels=4, init_cfg=None)
+    init_default_scope('mmdet')
+    rpn = MODELS.build(settings)
+    check_num_classes(rpn, data(classes=('a',) * number), 'train_dataloader')

@@ -11,6 +11,7 @@ from mmsniper.utils.warning_filters import ignore_foreign_warnings
 PACKAGES = 'pkg_resources is deprecated as an API. See https://setuptools.pypa.io'
 GRID = 'torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.'
 SCALER = '`torch.cuda.amp.GradScaler(args...)` is deprecated.'
+SECOND = "<class 'mmdet.DetLocalVisualizer'> instance named of visualizer has been created, the "
 PINNED = "'pin_memory' argument is set as true but no accelerator is found, then device pinned"
 
 
@@ -37,6 +38,7 @@ def shown():
         (PACKAGES, UserWarning, 'importlib'),
         (GRID, UserWarning, 'torch.functional'),
         (SCALER, FutureWarning, 'mmengine.optim.optimizer.amp_optimizer_wrapper'),
+        (SECOND, UserWarning, 'mmengine.utils.manager'),
         (PINNED, UserWarning, 'torch.utils.data.dataloader'),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from command_line import TOOLS
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from squares import CONFIG, draw_squares
 
 import mmsniper  # noqa: F401  makes the detectors of MMDetection known
@@ -40,6 +41,7 @@ def folder(tmp_path_factory):
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
+    init_default_scope('mmdet')
     state = MODELS.build(Config.fromfile(folder / 'tiny.py').model).state_dict()
     torch.save({'state_dict': state}, folder / 'weights.pth')
     torch.save({'state_dict': {'layer.weight': torch.ones(2)}}, folder / 'other.pth')
