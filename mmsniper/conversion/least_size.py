@@ -69,9 +69,11 @@ def least_size(model: dict) -> tuple[int, str]:
     """
     found = [need for rule in _RULES for need in rule(model)]
     teacher = model.get('teacher_config')  # which looks at the same inputs
-    if isinstance(teacher, str) and Path(teacher).is_file():
-        teacher = Config.fromfile(teacher)
-    if isinstance(teacher, (dict, Config)):
+    if isinstance(teacher, (str, Path)):
+        # Those of the zoo are given as in a checkout of MMDetection.
+        places = Path(teacher), Path(models.__file__).parents[1] / '.mim' / teacher
+        teacher = next((Config.fromfile(place) for place in places if place.is_file()), None)
+    if teacher is not None:
         found.append(least_size(teacher['model']))
     return max(found, key=lambda need: need[0], default=(1, 'any input will do'))
 

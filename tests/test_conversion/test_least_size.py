@@ -171,6 +171,7 @@ def test_most_take_anything(name):
 
 def test_a_teacher_looks_at_the_same_inputs(tmp_path):
     (tmp_path / 'teacher.py').write_text(zoo_config('ddod/ddod_r50_fpn_1x_coco.py').pretty_text)
+    assert side_of('ld/ld_r101-gflv1-r101-dcn_fpn_2x_coco.py') == 65
     model = zoo_config('ld/ld_r18-gflv1-r101_fpn_1x_coco.py').model
     assert least_size(model)[0] == 1
     model.teacher_config = str(tmp_path / 'teacher.py')
