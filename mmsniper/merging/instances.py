@@ -19,6 +19,12 @@ SETTINGS = {
     'nms': ('iou_threshold',),
     'soft_nms': ('iou_threshold', 'sigma', 'min_score', 'method'),
 }
+# What configs of MMDetection have there, and what says the same here.
+_ELSEWHERE = {
+    'iou_thr': 'nms=dict(iou_threshold=...)',
+    'max_num': 'max_per_image beside nms',
+    'class_agnostic': 'class_agnostic beside nms',
+}
 
 
 def check_nms(settings: Mapping) -> dict:
@@ -37,13 +43,14 @@ def check_nms(settings: Mapping) -> dict:
             f"nms={settings!r} is no dict: write e.g. nms=dict(type='nms', iou_threshold=0.5)."
         )
     kind = settings.get('type', 'nms')
-    if kind not in SETTINGS:
+    if kind not in tuple(SETTINGS):  # which may be no hashable value
         raise InputError(f"nms type {kind!r} cannot merge views: use 'nms' or 'soft_nms'.")
     unknown = [key for key in settings if key not in (*SETTINGS[kind], 'type')]
     if unknown:
         raise InputError(
-            f'nms has the key {unknown[0]!r}, which merging by {kind!r} does not know: it takes '
-            f'{", ".join(SETTINGS[kind])}.'
+            f'nms has the key {unknown[0]!r}, which merging by {kind!r} does not know: '
+            + (f'set {_ELSEWHERE[unknown[0]]}; ' if unknown[0] in _ELSEWHERE else '')
+            + f'it takes {", ".join(SETTINGS[kind])}.'
         )
     threshold = settings.get('iou_threshold')
     if not _is_number(threshold) or not 0 <= threshold <= 1:
@@ -102,7 +109,7 @@ def merge_instances(
         field.detach().cpu().double().numpy() if field.is_floating_point() else field.cpu().numpy()
         for field in (every.bboxes, every.scores, every.labels)
     )
-    keep, lowered = suppress(boxes, scores, labels * (not class_agnostic), nms)
+    keep, lowered = suppress(boxes, scores, labels, nms, class_agnostic)
     limited = keep if max_per_image < 0 else keep[:max_per_image]
     merged = every[torch.from_numpy(limited).to(every.bboxes.device)]
     if lowered is not None:
@@ -111,7 +118,11 @@ def merge_instances(
 
 
 def suppress(
-    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, settings: Mapping
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    settings: Mapping,
+    class_agnostic: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Runs the suppression that settings ask for.
 
@@ -120,12 +131,14 @@ def suppress(
         scores: ``(n,)`` floats.
         labels: ``(n,)`` integers.
         settings: See :func:`check_nms`.
+        class_agnostic: Whether boxes of different classes suppress each other.
 
     Returns:
         The boxes that stay, ``(k,)`` int64 by falling score, and their new scores, ``(k,)`` float64
         or None where scores stay.
     """
     given = {key: value for key, value in settings.items() if key != 'type'}
+    given['class_agnostic'] = class_agnostic
     if settings.get('type', 'nms') == 'soft_nms':
         return suppression.soft_nms(boxes, scores, labels, **given)
     return suppression.nms(boxes, scores, labels, **given), None

@@ -164,6 +164,20 @@ def test_the_order_of_views_does_not_matter(kind):
             assert torch.equal(one[field], other[field])
 
 
+@pytest.mark.parametrize('kind', ['nms', 'soft_nms'])
+def test_one_box_of_two_classes_in_any_order_of_views(kind):
+    """Where classes suppress each other and neither score nor position tells them apart."""
+    box = torch.tensor([[0.0, 0, 10, 10]])
+    views = [
+        InstanceData(bboxes=box, scores=torch.tensor([0.5]), labels=torch.tensor([label]))
+        for label in (4, 2)
+    ]
+    for ordered in (views, views[::-1]):
+        nms = dict(type=kind, iou_threshold=0.5)
+        merged, _, _ = merge_instances(ordered, nms, 1, class_agnostic=True)
+        assert merged.labels.tolist() == [2]
+
+
 @pytest.mark.parametrize(
     'nms, message',
     [
@@ -171,7 +185,10 @@ def test_the_order_of_views_does_not_matter(kind):
         (dict(type='nms_rotated', iou_threshold=0.5), 'nms_rotated'),
         (dict(type='nms'), 'iou_threshold is None'),
         (dict(type='nms', iou_threshold=50), 'iou_threshold is 50'),
+        (dict(type=['nms'], iou_threshold=0.5), r"type \['nms'\] cannot"),
         (dict(iou_threshold=0.5, iou_thr=0.5), "the key 'iou_thr', which merging by 'nms'"),
+        (dict(iou_threshold=0.5, max_num=9), "'max_num', .* set max_per_image beside nms; it"),
+        (dict(iou_threshold=0.5, class_agnostic=True), 'set class_agnostic beside nms; it takes'),
         (dict(type='nms', iou_threshold=0.5, sigma=0.5), "the key 'sigma'"),
         (dict(type='soft_nms', iou_threshold=0.5, sigma=0), 'sigma is 0'),
         (dict(type='soft_nms', iou_threshold=0.5, min_score=float('nan')), 'min_score is nan'),

@@ -7,6 +7,7 @@ from mmcv.ops import nms as mmcv_nms
 from mmcv.ops import soft_nms as mmcv_soft_nms
 
 from mmsniper.merging import nms, soft_nms
+from mmsniper.merging.suppression import _find_near, _make_grids
 
 
 def boxes_on(rng, size, count, longest=0.1):
@@ -98,6 +99,35 @@ def test_boxes_of_all_sizes_at_any_place():
     for threshold in (0, 0.4):
         expected = slow_nms(boxes, scores, labels, threshold)
         assert nms(boxes, scores, labels, threshold).tolist() == expected
+
+
+@pytest.mark.parametrize('scale', [1e-12, 1e-3, 1, 1e6])
+def test_any_unit_takes_the_same_work(scale):
+    """Pixels or shares of the image: the few boxes near each one are looked at, not all."""
+    boxes, scores, labels = detections(11, count=500, num_classes=1)
+    grids = _make_grids(boxes * float(scale))
+    near = np.empty(len(boxes), np.int64)
+    counts = [_find_near(box, grids, 0.5, near) for box in boxes * float(scale)]
+    assert np.mean(counts) < len(boxes) / 10
+    found = nms(boxes * float(scale), scores, labels, 0.5)
+    assert found.tolist() == slow_nms(boxes, scores, labels, 0.5)
+
+
+def test_overlaps_that_just_reach_the_threshold_are_found():
+    """Shifted by a third or in part inside, boxes have an IoU of a half, at any place."""
+    wide, high, half = (
+        np.array([[0, 0, 3, 3], [1, 0, 4, 3]]),
+        np.array([[0, 0, 3, 3], [0, 1, 3, 4]]),
+        np.array([[0, 0, 8, 8], [0, 4, 8, 8]]),
+    )
+    places = np.random.default_rng(12).integers(0, 2**20, (100, 1, 1, 2))
+    for pair in (wide, high, half, half[::-1]):
+        boxes = (pair + np.tile(places, 2) * 2**4).reshape(-1, 4)
+        scores = np.tile([0.9, 0.8], 100)
+        labels = np.zeros(200, int)
+        assert len(nms(boxes, scores, labels, 0.5)) == 200
+        assert len(nms(boxes, scores, labels, 0.5 - 1e-9)) == 100
+        assert len(soft_nms(boxes, scores, labels, 0.5, method='naive')[0]) == 100
 
 
 def test_as_mmcv_on_benign_input():
