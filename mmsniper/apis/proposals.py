@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import torch
 from mmdet.structures import DetDataSample
-from mmengine.dist import barrier, broadcast_object_list, get_rank
+from mmengine.dist import all_reduce, barrier, broadcast_object_list, get_rank
 from mmengine.logging import print_log
 from torch import nn
 
 from mmsniper.datasets.image_subset import ImageSubset
 from mmsniper.datasets.proposal_file import shortest_names
 from mmsniper.errors import InputError
+from mmsniper.evaluation.merging_evaluator import warn_of_not_finite
 from mmsniper.utils.claim import claim_file
 
 from .proposal_parts import ProposalParts, join_tables
@@ -102,7 +104,7 @@ def extract_proposals(
                     boxes, scores = boxes[kept], scores[kept]
                 parts.add(row, sample.ori_shape, boxes, scores)
 
-            detect_on_pyramid(
+            not_finite = detect_on_pyramid(
                 model,
                 pyramid_dataset(subset, test_dataset),
                 keep,
@@ -113,6 +115,9 @@ def extract_proposals(
                 title='proposals',
             )
             parts.flush()
+            total = torch.tensor(not_finite)
+            all_reduce(total)
+            warn_of_not_finite(int(total))
         barrier()
         _on_first_rank(parts.close)
 

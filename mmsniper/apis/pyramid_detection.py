@@ -64,7 +64,7 @@ def detect_on_pyramid(
     batch_size: int = 1,
     num_workers: int = 2,
     title: str = 'images',
-) -> None:
+) -> int:
     """Detect on all views of this process's share of the images and merge those of each image.
 
     The model is put into its evaluation mode and back. Between processes nothing is exchanged, so
@@ -79,6 +79,9 @@ def detect_on_pyramid(
         batch_size (int): Views per forward pass. Defaults to 1.
         num_workers (int): Processes that load images. Defaults to 2.
         title (str): What the progress bar says.
+
+    Returns:
+        int: How many detections this process dropped because they are NaN or infinite.
 
     Raises:
         InputError: A setting is impossible.
@@ -116,3 +119,4 @@ def detect_on_pyramid(
                 merging.process(list(model.test_step(batch)), batch)
         finally:
             model.train(was_training)
+    return merging.num_not_finite

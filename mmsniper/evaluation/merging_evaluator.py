@@ -109,6 +109,11 @@ class MergingEvaluator(Evaluator):
         return len(self._unfinished)
 
     @property
+    def num_not_finite(self) -> int:
+        """How many detections this rank dropped so far because they are NaN or infinite."""
+        return self._counts['not_finite']
+
+    @property
     def metrics(self) -> list[BaseMetric]:
         """The metrics of the evaluator behind it."""
         return self.evaluator.metrics
@@ -174,13 +179,7 @@ class MergingEvaluator(Evaluator):
             'max_per_image.'.format(**count),
             logger='current',
         )
-        if count['not_finite']:
-            print_log(
-                f'{count["not_finite"]} detections were NaN or infinite and are dropped: the '
-                'weights are likely damaged, or the training diverged.',
-                logger='current',
-                level=logging.WARNING,
-            )
+        warn_of_not_finite(count['not_finite'])
         return self.evaluator.evaluate(self.num_images)
 
     def _add(self, sample: DetDataSample) -> tuple[DetDataSample, bool]:
@@ -256,6 +255,17 @@ def check_merging(
     check_number(owner, 'border_margin', border_margin, unit='pixels')
     check_switch(owner, 'class_agnostic', class_agnostic)
     return check_nms(dict(type='nms', iou_threshold=0.5) if nms is None else nms)
+
+
+def warn_of_not_finite(count: int) -> None:
+    """Says in the log how many detections were dropped because they are NaN or infinite, if any."""
+    if count:
+        print_log(
+            f'{count} detections were NaN or infinite and are dropped: the weights are likely '
+            'damaged, or the training diverged.',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def check_meta_keys(keys: Iterable[str]) -> None:

@@ -253,6 +253,29 @@ def test_a_folder_in_the_place_of_the_file_is_seen_before_the_work(data, tmp_pat
     assert model.seen == []
 
 
+def test_what_is_not_finite_is_counted_in_the_log(data, tmp_path, monkeypatch):
+    dataset, objects = data
+
+    class Diverged(Oracle):
+        count = 0
+
+        def test_step(self, batch):
+            samples = super().test_step(batch)
+            for sample in samples:
+                sample.pred_instances.scores[:] = float('nan')
+                self.count += len(sample.pred_instances)
+            return samples
+
+    model, messages = Diverged(objects), []
+    monkeypatch.setattr(
+        'mmsniper.evaluation.merging_evaluator.print_log', lambda text, **_: messages.append(text)
+    )
+    extract(dataset, model, tmp_path / 'proposals.npz')
+    assert len(read_proposals(tmp_path / 'proposals.npz').boxes) == 0
+    (message,) = messages
+    assert message.startswith(f'{model.count} detections were NaN or infinite') and model.count
+
+
 def test_a_limit_and_a_selection(data, tmp_path):
     dataset, objects = data
     extract(dataset, Oracle(objects), tmp_path / 'a.npz', max_per_image=1)
