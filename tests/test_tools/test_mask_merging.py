@@ -4,6 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 from command_line import TOOLS, run
@@ -24,6 +25,7 @@ def script():
 @pytest.mark.parametrize('head, least', [('rle-mask-rcnn', 0.95), ('rle-condinst', 0.6)])
 @pytest.mark.parametrize('tile_size', [None, 700])
 def test_figures_of_a_small_image(script, head, least, tile_size):
+    Path('/proc/self/clear_refs').write_text('5')  # the peak of the tests before is not its own
     args = Namespace(width=480, height=360, instances=8, tile_overlap=0.25, seed=0)
     row = script.measure(args, head, tile_size)
     assert row['head'] == head and row['tile_size'] == tile_size

@@ -64,6 +64,7 @@ def test_every_whole_number(script, capsys):
             assert option in later, f'{option} of {script} takes any whole number'
         if action.type not in (positive_int, non_negative_int):
             continue
+        num_values = action.nargs if isinstance(action.nargs, int) else 1
         lowest = 1 if action.type is positive_int else 0
         assert action.type(str(lowest)) == lowest
         for value, reason in (
@@ -73,7 +74,7 @@ def test_every_whole_number(script, capsys):
             ('many', 'is no whole number'),
         ):
             with pytest.raises(SystemExit) as stopped:
-                parser.parse_args([option] + [value] * (action.nargs or 1))
+                parser.parse_args([option] + [value] * num_values)
             assert stopped.value.code == 2
             sentence = capsys.readouterr().err.splitlines()[-1]
             names = '/'.join(action.option_strings)

@@ -13,7 +13,7 @@ import torch
 from mmcv.ops import batched_nms
 
 from mmsniper.merging import nms, soft_nms
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -83,7 +83,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--classes', type=positive_int, default=10)
     parser.add_argument('--repeat', type=positive_int, default=5, help='runs; the best counts')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=non_negative_int, default=0)
     parser.add_argument('--json', metavar='FILE', help="write figures; '-' is standard output")
     return parser.parse_args()
 
