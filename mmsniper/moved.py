@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 MOVED = {
+    'mmsniper.utils.stage_configs': 'mmsniper.conversion.stage_configs',
     'mmsniper.benchmarks.claims': 'mmsniper.utils.claim',  # before the package that it was in
     'mmsniper.benchmarks': 'mmsniper.experiments.benchmarks',
     'mmsniper.generation': 'mmsniper.experiments.generation',

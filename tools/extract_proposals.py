@@ -30,12 +30,12 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from mmsniper.apis import extract_proposals
+from mmsniper.conversion.stage_configs import load_config
 from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
-from mmsniper.utils.stage_configs import load_config
 
 
 def main() -> None:

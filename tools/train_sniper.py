@@ -23,13 +23,13 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmsniper.conversion.stage_configs import detector_stage, load_config, rpn_stage
 from mmsniper.datasets.proposal_file import read_proposals
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int
 from mmsniper.utils.claim import claim
 from mmsniper.utils.saved_checkpoints import checkpoint_fault, checkpoint_to_resume
-from mmsniper.utils.stage_configs import detector_stage, load_config, rpn_stage
 from mmsniper.utils.whole_file import write_whole
 
 TOOLS = Path(__file__).resolve().parent

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from mmdet.registry import DATASETS, TRANSFORMS
-from mmengine.dataset import Compose
-from mmengine.logging import MMLogger
-from torch.utils.data import get_worker_info
+from mmdet.registry import DATASETS
 
-from mmsniper.chips import BoxLevels, ChipTable, Pyramid, pyramid_views
+from mmsniper.chips import BoxLevels, ChipTable, Pyramid, box_sizes, pyramid_views
 from mmsniper.errors import InputError
 
 from .annotation_reading import AnnotationReading
 from .announced_negatives import announced_room
 from .box_table import read_boxes
-from .chip_pipeline import check_chip_pipeline, suspects, why_no_items
+from .chip_items import ChipItems
 from .chip_summary import (
     log_chips,
     log_dropped_boxes,
@@ -31,19 +28,15 @@ from .epoch_chips import EpochChips
 from .mask_census import MaskCensus
 from .nesting import nested_datasets
 from .nothing_left import empty_datasets, why_no_chips
-from .transforms import BrokenImageError, load_masks_for_chips
-from .transforms.moving import MovedImageError
 
 TRAIN_LEVELS = ((1400, 2000), (800, 1280), (-1, 512))
 TRAIN_VALID_RANGES = ((-1, 80), (32, 150), (120, -1))
 TEST_LEVELS = ((1400, 2000), (800, 1280), (480, 512))
 TEST_VALID_RANGES = ((-1, 90), (32, 180), (75, -1))
 
-MAX_WORKERS = 256
-
 
 @DATASETS.register_module()
-class ChipDataset:
+class ChipDataset(ChipItems):
     """Chips of the images of a dataset: the SNIPER way to train and test (arXiv:1805.09300).
 
     In training an item is a chip, chosen so that the chips of an image cover its objects at the
@@ -161,12 +154,7 @@ class ChipDataset:
         self.seed = seed
         self.tile_size = tile_size
         self.tile_overlap = tile_overlap
-        self.skip_broken_images = skip_broken_images
-        self.max_refetch = max_refetch
-        # Built here, so that the names resolve without a default scope as well.
-        self.pipeline = Compose(
-            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
-        )
+        super().__init__(pipeline, skip_broken_images, max_refetch)
         self._reading = AnnotationReading()
         if isinstance(dataset, dict):
             with self._reading.watch():
@@ -174,9 +162,6 @@ class ChipDataset:
         self.dataset = _without_pipeline(dataset)
         # Shared, so that workers which outlive an epoch see the next one.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-        # Of chips replaced, for broken images and by transforms: a count per worker, so that none
-        # is lost where two count at once.
-        self._num_replaced = torch.zeros(2, MAX_WORKERS, dtype=torch.int64).share_memory_()
         self.sampler_chooses_epochs = False  # until a sampler says so that goes beyond the length
         self._fully_initialized = False
         if not lazy_init:
@@ -184,9 +169,8 @@ class ChipDataset:
 
     def __setstate__(self, state: dict) -> None:
         """Restore a copy: Runner copies datasets that it is given, and copies share no memory."""
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self._epoch.share_memory_()
-        self._num_replaced.share_memory_()
 
     def full_init(self) -> None:
         """Read the annotations and choose the chips of epoch 0, unless that is done."""
@@ -235,23 +219,6 @@ class ChipDataset:
             )
 
     @property
-    def pipeline(self) -> Callable:
-        """The composed transforms of a chip; others that are set are checked like the first."""
-        return self._pipeline
-
-    @pipeline.setter
-    def pipeline(self, pipeline: Callable) -> None:
-        check_chip_pipeline(pipeline, self.test_mode)
-        if isinstance(pipeline, Compose):
-            pipeline.transforms = load_masks_for_chips(pipeline.transforms)
-        self._pipeline, self._why_no_items = pipeline, why_no_items(pipeline)
-
-    def check_items(self) -> None:
-        """Raise an InputError where the pipeline is empty or moves images before they are cut."""
-        if self._why_no_items:
-            raise InputError(self._why_no_items)
-
-    @property
     def metainfo(self) -> dict:
         """A copy of the inner dataset's meta information."""
         return copy.deepcopy(self.dataset.metainfo)
@@ -260,20 +227,6 @@ class ChipDataset:
     def num_images(self) -> int:
         """Number of images of the inner dataset."""
         return self.boxes.num_images
-
-    @property
-    def num_broken_images_skipped(self) -> int:
-        """How often a broken image was skipped so far, in all workers of this process."""
-        return int(self._num_replaced[0].sum())
-
-    @property
-    def num_chips_refused(self) -> int:
-        """How often the pipeline gave None for a chip so far, in all workers of this process."""
-        return int(self._num_replaced[1].sum())
-
-    def _count_replaced(self, kind: int) -> None:
-        worker = get_worker_info()
-        self._num_replaced[kind, worker.id % MAX_WORKERS if worker else 0] += 1
 
     @property
     def epoch(self) -> int:
@@ -399,43 +352,12 @@ class ChipDataset:
         of_image = slice(*self.boxes.image_starts[image : image + 2])
         boxes = self.boxes.boxes[of_image]
         inside = (boxes[:, :2] >= chip[:2]).all(1) & (boxes[:, 2:] <= chip[2:]).all(1)
-        inside &= self.object_levels.valid[of_image, table.level[row]]
+        if self.test_mode:
+            valid = self.pyramid.in_range(box_sizes(boxes))
+        else:
+            valid = self.object_levels.valid[of_image]
+        inside &= valid[:, table.level[row]]
         return self.boxes.labels[of_image][inside].tolist()
-
-    def __getitem__(self, index: int) -> dict:
-        """The chip or view after the pipeline.
-
-        Raises:
-            BrokenImageError: The image cannot be loaded (and is not to be skipped).
-            InputError: The pipeline is empty, moves the image before the chip is cut, or gives
-                None, in test mode or for ``max_refetch`` chips on end.
-        """
-        self.check_items()
-        later, row = divmod(index, len(self))
-        for attempt in range(1 if self.test_mode else self.max_refetch + 1):
-            # Stepping by a fixed amount keeps the replacement a function of the index alone.
-            candidate = later * len(self) + (row + attempt) % len(self)
-            try:
-                results = self.pipeline(self.get_data_info(candidate))
-            except BrokenImageError as error:
-                if self.test_mode or not self.skip_broken_images:
-                    raise
-                self._count_replaced(0)
-                MMLogger.get_current_instance().warning(f'Skipped a chip: {error}.')
-                continue
-            except MovedImageError as error:
-                names = suspects(self.pipeline)
-                raise InputError(
-                    f'{error} (such may be {names})' if names else str(error)
-                ) from error
-            if results is not None:
-                return results
-            self._count_replaced(1)
-        raise InputError(
-            f'the pipeline of ChipDataset gave nothing for item {index}'
-            + ('' if self.test_mode else f' and the {self.max_refetch} items after it')
-            + '; check its transforms and images'
-        )
 
 
 def _without_pipeline(dataset):

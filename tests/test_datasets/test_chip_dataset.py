@@ -55,6 +55,14 @@ def test_items_are_chips_with_their_instances(inner):
         )
 
 
+def test_classes_of_views_are_those_of_their_range(inner):
+    settings = dict(levels=[1.0, 0.5], valid_ranges=[(-1, 40), (30, -1)])
+    views = ChipDataset(inner, PIPELINE, **settings, test_mode=True)
+    found = [len(views.get_cat_ids(index)) for index in range(len(views))]
+    # 20x20, 30x30 and 100x100 in the first image; 35x25 (a crowd is beside it) in the second.
+    assert found == [2, 2, 1, 0, 0, 0]
+
+
 def test_crowds_are_always_ignored_and_get_no_chip(inner):
     dataset = ChipDataset(inner, PIPELINE, **LEVELS)
     crowd = np.array([60, 5, 90, 25])

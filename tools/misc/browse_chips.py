@@ -21,13 +21,13 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from tqdm import tqdm
 
+from mmsniper.conversion.stage_configs import chip_config
 from mmsniper.datasets import ChipDataset
 from mmsniper.datasets.nesting import nested_datasets
 from mmsniper.datasets.transforms.moving import check_image_size
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import positive_int
-from mmsniper.utils.stage_configs import chip_config
 from mmsniper.visualization import contact_sheet, draw_chips
 
 TILES_PER_PAGE = 16

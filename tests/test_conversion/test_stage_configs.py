@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmsniper import InputError, config_path
-from mmsniper.utils.stage_configs import chip_config, detector_stage, load_config, rpn_stage
+from mmsniper.conversion.stage_configs import chip_config, detector_stage, load_config, rpn_stage
 
 DETECTOR = 'sniper/faster-rcnn_r50_fpn_sniper-7e_coco.py'
 BCCD = 'bccd/faster-rcnn_r18-tiny_fpn_sniper-8e_bccd.py'

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from ..datasets.nesting import find_chip_dataset, is_chip_dataset
 from ..errors import InputError
-from .configs import config_path
+from ..utils.configs import config_path
 
 DEFAULT_RPN_CONFIG = 'mmsniper::rpn/rpn_r50_fpn_sniper-2e_coco.py'
 _DATA_KEYS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
