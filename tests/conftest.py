@@ -34,6 +34,12 @@ def mmdet_scope():
     register_all_modules(init_default_scope=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The longest tests are begun first, or one process would wait for them in the end."""
+    items.sort(key=lambda item: item.get_closest_marker('long') is None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Fixtures draw the same numbers, whichever test is the first to ask for one."""

@@ -36,6 +36,7 @@ from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
+from mmsniper.utils.saved_checkpoints import content_hash
 
 
 def main() -> None:
@@ -106,13 +107,9 @@ def fingerprint(config: Config, args: argparse.Namespace) -> dict:
     """What the proposals depend on."""
     parts = [config.model, config.train_dataloader.dataset, test_dataset(config)]
     text = '\n'.join(str(part) for part in parts)
-    weights = hashlib.sha256()
-    with open(args.checkpoint, 'rb') as file:
-        while block := file.read(1 << 20):
-            weights.update(block)
     return dict(
         config=hashlib.sha256(text.encode()).hexdigest(),
-        checkpoint=weights.hexdigest(),  # wherever it lies
+        checkpoint=content_hash(args.checkpoint),
         max_per_image=args.max_per_image,
     )
 

@@ -24,12 +24,16 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mmsniper.conversion.stage_configs import detector_stage, load_config, rpn_stage
-from mmsniper.datasets.proposal_file import read_proposals
+from mmsniper.datasets.proposal_file import read_origin, read_proposals
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int
 from mmsniper.utils.claim import claim
-from mmsniper.utils.saved_checkpoints import checkpoint_fault, checkpoint_to_resume
+from mmsniper.utils.saved_checkpoints import (
+    checkpoint_fault,
+    checkpoint_to_resume,
+    content_hash,
+)
 from mmsniper.utils.whole_file import write_whole
 
 TOOLS = Path(__file__).resolve().parent
@@ -105,13 +109,19 @@ def train(title: str, config: Path, work_dir: Path, args: argparse.Namespace) ->
 
 
 def extract(config: Path, checkpoint: Path, out: Path, args: argparse.Namespace) -> None:
-    """Extract the proposals unless they are there."""
+    """Extract the proposals unless those of this checkpoint are there."""
     if out.is_file():
         try:
             read_proposals(out)
         except InputError as error:
             print(f'\n--- Proposals: {error}', flush=True)
         else:
+            made_with = (read_origin(out) or {}).get('checkpoint')
+            if made_with not in (None, content_hash(checkpoint)):
+                raise InputError(
+                    f'{out} was made with another checkpoint than {checkpoint}: delete it to '
+                    'extract the proposals anew'
+                )
             print(f'\n--- Proposals: finished before, {out} is there', flush=True)
             return
     run('Proposals', args, 'extract_proposals.py', config, checkpoint, '--out', out)

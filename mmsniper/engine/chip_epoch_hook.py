@@ -46,8 +46,8 @@ class ChipEpochHook(Hook):
         for dataset in _chip_datasets(runner):
             dataset.set_epoch(runner.epoch)
             runner.logger.info(
-                f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} chips, of '
-                f'which training gets {len(dataset)}, fine to coarse: {describe_levels(dataset)}'
+                f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} different '
+                f'chips; training gets {len(dataset)}, fine to coarse: {describe_levels(dataset)}'
             )
             if dataset.num_negatives_left_out:
                 runner.logger.warning(

@@ -62,6 +62,7 @@ def test_one_whole_level_with_an_open_range_is_a_plain_test(tiny_config, checkpo
     assert merged['metrics'] == pytest.approx(plain['metrics'], abs=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('tile_size', [None, pytest.param(64, marks=pytest.mark.slow)])
 def test_two_processes_give_the_result_of_one(tiny_config, checkpoint, tmp_path, tile_size):
     tiny_config.test_dataloader.dataset.tile_size = tile_size

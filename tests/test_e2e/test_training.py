@@ -63,6 +63,7 @@ def expected(dataset) -> Counter:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('processes', [2])
 def test_two_processes_see_every_chip_once(tiny_config, tmp_path, processes):
     tiny_config.train_cfg.max_epochs = 2

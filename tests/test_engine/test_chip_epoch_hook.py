@@ -55,7 +55,7 @@ def test_chip_datasets_are_found_and_told_the_epoch(chips, wrap):
     per_level = np.bincount(inner.table.level, minlength=2).tolist()
     (line,) = runner.logger.lines
     assert line == (
-        f'ChipDataset: epoch 5 has {inner.num_generated} chips, of which training gets '
+        f'ChipDataset: epoch 5 has {inner.num_generated} different chips; training gets '
         f'{len(inner)}, fine to coarse: {per_level}'
     )
 

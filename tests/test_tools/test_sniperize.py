@@ -52,6 +52,7 @@ def tiny(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_converted_and_run_by_mmdetections_own_tools(tiny):
     levels = ('--levels', '1.0', '-1,96', '--valid-ranges', '-1,60', '40,-1', '--chip-size', '96')
     result = call('tiny.py', '-o', 'out/chips.py', *levels, cwd=tiny)

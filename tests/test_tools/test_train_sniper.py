@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import pytest
 from command_line import TOOLS, run
 
 from mmsniper.datasets.proposal_file import read_proposals
@@ -12,6 +13,7 @@ def train_sniper(config, *options):
     return run(TOOLS / 'train_sniper.sh', config.name, *options, cwd=config.parent)
 
 
+@pytest.mark.long
 def test_from_nothing_to_a_detector(tiny_faster_rcnn, tmp_path):
     result = train_sniper(tiny_faster_rcnn)
     output = result.stdout + result.stderr

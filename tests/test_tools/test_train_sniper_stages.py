@@ -15,6 +15,7 @@ from proposal_tables import proposal_table
 from mmsniper import InputError
 from mmsniper.datasets.proposal_file import read_proposals, write_proposals
 from mmsniper.utils.claim import claim
+from mmsniper.utils.saved_checkpoints import content_hash
 
 
 class Stages:
@@ -206,3 +207,18 @@ def test_several_gpus(train, stages, monkeypatch):
     calls = train('--gpus', '2')
     assert [env['CUDA_VISIBLE_DEVICES'] for env in stages.environments] == ['0,1'] * 3
     assert all(call[-2:] == ['--launcher', 'pytorch'] for call in calls)
+
+
+def test_proposals_of_another_rpn(train):
+    """As after an RPN that was begun anew, whose proposals are still those of the old one."""
+    train()
+    path = 'work/proposals.npz'
+    write_proposals(path, read_proposals(path), dict(checkpoint=content_hash('work/rpn.py')))
+    with pytest.raises(InputError, match='proposals.npz was made with another checkpoint than'):
+        train()
+    write_proposals(path, read_proposals(path), dict(checkpoint=content_hash(rpn_checkpoint())))
+    assert train() == []
+
+
+def rpn_checkpoint():
+    return sorted(Path('work/rpn').glob('*.pth'))[-1]

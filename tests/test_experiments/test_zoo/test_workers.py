@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from deadly_work import double_or_die
 
 from mmsniper.experiments.zoo.workers import Died, work
@@ -17,6 +18,7 @@ def test_all_tasks_are_done():
     assert len(processes) <= 2
 
 
+@pytest.mark.long
 def test_a_death_is_a_result_and_the_rest_goes_on():
     tasks = ['die', 1, 'exit', 2, 'sleep', 3]
     results = dict(work(double_or_die, tasks, num_processes=2, timeout=5))
