@@ -95,9 +95,9 @@ def test_full_disk():
 @pytest.mark.parametrize('number', [errno.EROFS, errno.EACCES, errno.EDQUOT])
 def test_folder_that_cannot_be_written(number):
     def write():
-        raise OSError(number, os.strerror(number), '/work/log.txt')
+        raise OSError(number, os.strerror(number), '/folder/log.txt')
 
-    assert fault_of(write) == f'/work/log.txt cannot be used: {os.strerror(number)}'
+    assert fault_of(write) == f'/folder/log.txt cannot be used: {os.strerror(number)}'
 
 
 def test_error_that_is_none_of_the_file_system():
