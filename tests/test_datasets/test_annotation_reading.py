@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 from coco_files import LEVELS, PIPELINE, write_coco
+from log_capture import log_of
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
-from mmengine.logging import MMLogger
 from pycocotools.coco import COCO
 
 from mmsniper import InputError
@@ -42,15 +42,6 @@ def removing(section, index, key):
         del content[section][index][key]
 
     return edit
-
-
-def log_of(caplog, build):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    try:
-        return build(), caplog.text
-    finally:
-        logger.removeHandler(caplog.handler)
 
 
 MESSAGES = [

@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 from coco_files import LEVELS, PIPELINE, write_coco
+from log_capture import log_of
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -209,16 +209,6 @@ def test_lazy_init_and_default_levels(inner):
     assert dataset.pyramid.levels == ((1400, 2000), (800, 1280), (-1, 512))
     test = ChipDataset(inner, PIPELINE, test_mode=True)
     assert test.pyramid.levels[-1] == (480, 512)
-
-
-def log_of(caplog, build):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    try:
-        result = build()
-        return result, caplog.text
-    finally:
-        logger.removeHandler(caplog.handler)
 
 
 def test_unusable_boxes_are_dropped_and_counted(tmp_path, caplog):

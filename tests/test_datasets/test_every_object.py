@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from coco_files import PIPELINE, write_coco
+from log_capture import log_of
 from mmdet.registry import DATASETS
 from mmengine.dataset import DefaultSampler
-from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from proposal_tables import proposal_table, random_boxes
 
@@ -263,15 +263,6 @@ def test_chip_sample_alone_shows_long_objects(tmp_path):
         sample = dataset[0]['data_samples']
         assert sample.chip_level == 2
         assert len(sample.gt_instances) == 1 and len(sample.ignored_instances) == 0
-
-
-def log_of(caplog, build):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    try:
-        return build(), caplog.text
-    finally:
-        logger.removeHandler(caplog.handler)
 
 
 def test_what_no_chip_shows_is_counted_and_named(tmp_path, caplog):

@@ -8,9 +8,9 @@ import coco_files
 import numpy as np
 import pytest
 from coco_files import LEVELS, PIPELINE
+from log_capture import log_of
 from mmdet.registry import DATASETS
 from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from proposal_tables import proposal_table, random_boxes
 from torch.utils.data import DataLoader
 
@@ -65,15 +65,6 @@ def with_proposals(inner, folder, **options):
 def rows(dataset):
     table = dataset.table
     return np.column_stack([table.image, table.level, table.boxes, table.negative])
-
-
-def log_of(caplog, build):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    try:
-        return build(), caplog.text
-    finally:
-        logger.removeHandler(caplog.handler)
 
 
 def test_images_without_objects_are_trained_on(inner, tmp_path):
