@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..errors import InputError
+from ..utils.settings import is_number
 from . import suppression
 from .suppression import METHODS
 
@@ -53,11 +53,11 @@ def check_nms(settings: Mapping) -> dict:
             + f'it takes {", ".join(SETTINGS[kind])}.'
         )
     threshold = settings.get('iou_threshold')
-    if not _is_number(threshold) or not 0 <= threshold <= 1:
+    if not is_number(threshold) or not 0 <= threshold <= 1:
         raise InputError(f'nms iou_threshold is {threshold!r}: set a number from 0 to 1.')
     for key in ('sigma', 'min_score'):
         value = settings.get(key, 1)
-        if not _is_number(value) or not 0 <= value < float('inf') or (key, value) == ('sigma', 0):
+        if not is_number(value) or not 0 <= value < float('inf') or (key, value) == ('sigma', 0):
             raise InputError(f'nms {key} is {value!r}: set a number above 0.')
     if settings.get('method', METHODS[0]) not in METHODS:
         raise InputError(
@@ -142,7 +142,3 @@ def suppress(
     if settings.get('type', 'nms') == 'soft_nms':
         return suppression.soft_nms(boxes, scores, labels, **given)
     return suppression.nms(boxes, scores, labels, **given), None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -7,11 +7,12 @@ it is, what was given and what may be.
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from ..chips.arguments import is_integer
 from ..errors import InputError
 
 
@@ -25,13 +26,13 @@ def check_whole(owner: str, name: str, value: Any, least: int, unit: str = '') -
         least: The least that may be.
         unit: What is counted.
     """
-    if not _is_whole(value) or value < least:
+    if not is_integer(value) or value < least:
         raise InputError(f'{owner}: {name}={value!r} {_bound(least, unit)}, a whole number')
 
 
 def check_limit(owner: str, name: str, value: Any, unit: str = '') -> None:
     """A whole number of 1 or more may be, or -1 for no limit; see :func:`check_whole`."""
-    if not _is_whole(value) or (value < 1 and value != -1):
+    if not is_integer(value) or (value < 1 and value != -1):
         raise InputError(
             f'{owner}: {name}={value!r} {_bound(1, unit)}, a whole number, or -1 for all'
         )
@@ -41,8 +42,7 @@ def check_number(
     owner: str, name: str, value: Any, least: float = 0, most: float = math.inf, unit: str = ''
 ) -> None:
     """A finite number from ``least`` to ``most`` may be, which True and NaN are not."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not least <= value <= most:
+    if not is_number(value) or not math.isfinite(value) or not least <= value <= most:
         bound = _bound(least, unit)
         if most < math.inf:
             bound = f'must lie between {least} and {most}'
@@ -55,8 +55,9 @@ def check_switch(owner: str, name: str, value: Any) -> None:
         raise InputError(f'{owner}: {name}={value!r} must be True or False')
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number, NaN and infinity among them, but not True or False."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _bound(least: float, unit: str) -> str:
