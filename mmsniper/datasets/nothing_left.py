@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-
-from mmsniper.chips import Pyramid, box_sizes, in_valid_range
+from mmsniper.chips import Pyramid, box_sizes
 from mmsniper.errors import InputError
 
 from .annotation_file import describe
@@ -57,8 +55,7 @@ def why_no_chips(
     Returns:
         str: The sentence.
     """
-    sizes = box_sizes(boxes.boxes)
-    in_range = np.any([in_valid_range(sizes, valid) for valid in pyramid.valid_ranges], axis=0)
+    in_range = pyramid.in_range(box_sizes(boxes.boxes)).any(axis=1)
     ranges = ', '.join(f'({low:g}, {high:g})' for low, high in pyramid.valid_ranges)
     # What became of how many boxes, and what to do if it is that of the most.
     fates = [
