@@ -13,6 +13,7 @@ from mmsniper.datasets.nesting import nested_datasets
 from mmsniper.datasets.samplers import check_training_sampler
 
 from .look_ahead import look_ahead
+from .loop_data import chip_datasets
 
 
 @HOOKS.register_module()
@@ -30,7 +31,7 @@ class ChipEpochHook(Hook):
         """Say what would stop or spoil the training later, and warn of wrappers that stay with the
         chips of epoch 0."""
         _check_data(runner)
-        if _chip_datasets(runner):
+        if chip_datasets(runner.train_loop):
             check_training_sampler(runner.train_loop)
         for dataset in nested_datasets(runner.train_loop.dataloader.dataset):
             if isinstance(dataset, ChipDataset):
@@ -43,7 +44,7 @@ class ChipEpochHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         """Set the epoch of every ChipDataset below the train loop's dataset."""
-        for dataset in _chip_datasets(runner):
+        for dataset in chip_datasets(runner.train_loop):
             dataset.set_epoch(runner.epoch)
             runner.logger.info(
                 f'ChipDataset: epoch {runner.epoch + 1} has {dataset.num_generated} different '
@@ -58,7 +59,7 @@ class ChipEpochHook(Hook):
 
     def after_train_epoch(self, runner) -> None:
         """Log how many chips were replaced by others so far."""
-        for dataset in _chip_datasets(runner):
+        for dataset in chip_datasets(runner.train_loop):
             if dataset.num_broken_images_skipped:
                 runner.logger.warning(
                     f'ChipDataset: skipped {dataset.num_broken_images_skipped} chips of '
@@ -78,16 +79,6 @@ def _check_data(runner) -> None:
     loops = [loop for loop in loops if loop is not None]
     for loop in loops:
         look_ahead(loop)
-    labels = [
-        inner.label_names
-        for loop in loops
-        for inner in nested_datasets(loop.dataloader.dataset)
-        if isinstance(inner, ChipDataset)
-    ]
+    labels = [inner.label_names for loop in loops for inner in chip_datasets(loop)]
     for others in labels[1:]:
         check_same_order(labels[0], others)
-
-
-def _chip_datasets(runner) -> list[ChipDataset]:
-    nested = nested_datasets(runner.train_loop.dataloader.dataset)
-    return [dataset for dataset in nested if isinstance(dataset, ChipDataset)]

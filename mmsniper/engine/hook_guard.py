@@ -7,12 +7,11 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from ..datasets import ChipDataset
-from ..datasets.nesting import nested_datasets
 from ..datasets.samplers import check_training_sampler
 from ..errors import InputError
 from .chip_epoch_hook import ChipEpochHook
 from .chip_merge_hook import ChipMergeHook
+from .loop_data import chip_datasets
 
 
 # A config's list of custom hooks replaces the one it inherits, so hooks get lost there. Of those
@@ -42,7 +41,7 @@ class HookGuard(RuntimeInfoHook):
 
 def _check_merging(runner: Runner, loop: BaseLoop) -> None:
     dataset = loop.dataloader.dataset
-    views = getattr(dataset, 'view_starts', None) is not None or _chip_datasets(loop)
+    views = getattr(dataset, 'view_starts', None) is not None or chip_datasets(loop)
     merged = _has_hook(runner, ChipMergeHook) or getattr(dataset, 'views_are_merged', False)
     if views and not merged:
         raise InputError(
@@ -53,7 +52,7 @@ def _check_merging(runner: Runner, loop: BaseLoop) -> None:
 
 
 def _provide_epochs(runner: Runner, loop: BaseLoop) -> None:
-    chips = [dataset for dataset in _chip_datasets(loop) if not dataset.test_mode]
+    chips = [dataset for dataset in chip_datasets(loop) if not dataset.test_mode]
     if not chips or _has_hook(runner, ChipEpochHook):
         return
     check_training_sampler(loop)
@@ -67,8 +66,3 @@ def _provide_epochs(runner: Runner, loop: BaseLoop) -> None:
 
 def _has_hook(runner: Runner, kind: type) -> bool:
     return any(isinstance(hook, kind) for hook in runner.hooks)
-
-
-def _chip_datasets(loop: BaseLoop) -> list[ChipDataset]:
-    nested = nested_datasets(loop.dataloader.dataset)
-    return [dataset for dataset in nested if isinstance(dataset, ChipDataset)]

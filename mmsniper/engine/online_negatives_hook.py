@@ -17,10 +17,11 @@ from ..apis import extract_proposals
 from ..chips.negative import read_min_proposals
 from ..datasets import ChipDataset
 from ..datasets.announced_negatives import announce_room
-from ..datasets.nesting import is_chip_dataset, nested_datasets
+from ..datasets.nesting import is_chip_dataset
 from ..errors import InputError
 from ..merging.instances import check_nms
 from ..utils.settings import check_limit, check_number, check_whole
+from .loop_data import chip_datasets
 
 FOLDER = 'online_negatives'
 # With its negative chips SNIPER has about 5 chips per image on COCO instead of 4.7.
@@ -196,8 +197,7 @@ def find_false_positives(
 
 
 def _chip_dataset(runner: Runner) -> ChipDataset:
-    nested = nested_datasets(runner.train_loop.dataloader.dataset)
-    found = [dataset for dataset in nested if isinstance(dataset, ChipDataset)]
+    found = chip_datasets(runner.train_loop)
     if len(found) != 1:
         raise InputError(
             f'OnlineNegativesHook found {len(found)} ChipDatasets in train_dataloader.dataset and '
