@@ -6,16 +6,23 @@ docs/images.md says what the rules are.
 from .damage import BrokenImageError
 from .decoding import check_decoding, decode_image, read_bytes, read_image, turns
 from .depth import check_depth_range
+from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
+from .rules import PixelRules
+from .windows import image_size, read_window
 
 __all__ = [
     'BrokenImageError',
+    'ImageCache',
+    'PixelRules',
     'check_decoding',
     'check_depth_range',
     'decode_image',
+    'image_size',
     'keeps_size',
     'read_bytes',
     'read_image',
+    'read_window',
     'stored_orientation',
     'turns',
 ]
