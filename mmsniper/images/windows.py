@@ -18,13 +18,14 @@ from .image_cache import ImageCache
 from .rules import PixelRules
 
 Window = tuple[int, int, int, int]
+COLOR = PixelRules()
 _CACHE = ImageCache()
 
 
 def image_size(
     source: str | Path,
     *,
-    rules: PixelRules = PixelRules(),
+    rules: PixelRules = COLOR,
     backend_args: dict | None = None,
     cache: ImageCache | None = None,
 ) -> tuple[int, int]:
@@ -42,7 +43,7 @@ def read_window(
     window: Window | None = None,
     size: tuple[int, int] | None = None,
     *,
-    rules: PixelRules = PixelRules(),
+    rules: PixelRules = COLOR,
     backend_args: dict | None = None,
     cache: ImageCache | None = None,
     exact: bool = True,
