@@ -7,6 +7,8 @@ import struct
 import numpy as np
 
 # Numbers of tags and values, as TIFF 6.0 and EXIF have them.
+IMAGE_WIDTH = 256
+IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
 COMPRESSION = 259
 ORIENTATION = 274
