@@ -1,5 +1,6 @@
 """ViewSampler deals whole images so that mmengine's collecting counts each of them once."""
 
+import os
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -150,6 +151,32 @@ def test_views_are_dealt_lazily():
     sampler.set_lanes(4, 2)
     assert [index for index, _ in zip(sampler, range(8))] == [0, 1, 30, 31, 60, 61, 90, 91]
     assert len(sampler) == 3 * 10**6
+
+
+class WhoLoads(Views):
+    """Items tell the image and the process that loaded it."""
+
+    def __getitem__(self, index):
+        return int(self.images[index]), os.getpid()
+
+
+def test_workers_of_a_data_loader_that_stay_get_the_same_images_again():
+    dataset = WhoLoads(20)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=ViewSampler(dataset),
+        num_workers=2,
+        persistent_workers=True,
+        multiprocessing_context='fork',
+        collate_fn=list,
+    )
+    deal_to_workers(loader)
+    epochs = [[item for batch in loader for item in batch] for _ in range(2)]
+    assert epochs[0] == epochs[1] and len(epochs[0]) == len(dataset)
+    pairs = set(epochs[0])
+    assert len({process for _, process in pairs}) == 2
+    assert len(pairs) <= 20 + 1, 'one image may be shared at the end'
 
 
 class OddBatchSampler(BatchSampler):
