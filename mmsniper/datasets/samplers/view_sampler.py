@@ -26,13 +26,15 @@ class ViewSampler(Sampler):
 
     A data loader sends its batches to its workers in turn, so each of them would have to decode
     each image if the images simply came one after the other, as they do until :meth:`set_lanes` is
-    called. From then on the batches are dealt in as many lanes as there are workers. A lane goes on
-    with its image, and then with the next one that no lane has had. So images begin in order,
-    though they may end in another, and each is loaded by one worker. Only when no image is left to
-    begin with, an idle lane, whose worker the loader does not pass over, takes over the later half
-    of what the fullest lane still has to do: of one huge image each worker loads a part that hangs
-    together. No more images than lanes but one are shared so. Where each worker would still have to
-    decode that whole image, fewer workers do less in all.
+    called. From then on batches are dealt in as many lanes as there are workers, and a lane that is
+    done with an image takes the next one that none has had. So images begin in order, though they
+    may end in another, and each is loaded by one worker. Above one view per batch, other views come
+    together in a batch then, and are padded to the size of others.
+
+    In the end, when no image is left to begin with, an idle lane takes over the later half of what
+    the fullest one still has to do, since the data loader passes no worker over: of a single huge
+    image each worker loads parts that hang together. Fewer images than lanes are shared so. If each
+    worker has to decode such an image as a whole, a single worker does less in all.
 
     Args:
         dataset: A :class:`ChipDataset` in test mode, whose ``view_starts[i]`` is the index of the
