@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import cv2
 import numpy as np
 
@@ -12,13 +10,12 @@ from .decoding import decode_image
 from .formats import jpeg_frame
 from .image_cache import ImageCache
 from .memory import check_fits
-from .optional import imagecodecs, pyvips
+from .optional import pyvips
 from .orientation import stored_orientation
 from .rules import PixelRules
 from .window_geometry import Window
 
 REDUCTIONS = (1, 2, 4, 8)
-_BGR = 8  # libjpeg-turbo's JCS_EXT_BGR
 # Reading line by line has a cost per line, which is that of decoding about so many pixels whole.
 _PIXELS_PER_LINE = 1000
 
@@ -82,7 +79,7 @@ class JpegFile:
         left, top, right, bottom = window
         reduction = REDUCTIONS[level]
         if not more:
-            pixels = self._read_window(reduction, window, rules)
+            pixels = self._by_libvips(reduction, window, rules)
             if pixels is None:
                 pixels = self._decode(reduction, rules)[top:bottom, left:right]
             return pixels
@@ -96,22 +93,16 @@ class JpegFile:
     def _decode(self, reduction: int, rules: PixelRules) -> np.ndarray:
         size = self._level_size(reduction)
         check_fits(self.name, *size, 3 if rules.color_type.startswith('color') else 1)
-        if (
-            imagecodecs
-            and reduction == 1
-            and self._is_colour
-            and rules.color_type.startswith('color')
-        ):
-            with suppress(imagecodecs.Jpeg8Error):  # then OpenCV and our rules say what is damaged
-                return imagecodecs.jpeg8_decode(self.content, outcolorspace=_BGR)
         color_type = rules.color_type.split('_')[0] + '_ignore_orientation'
         return decode_image(self.content, self.name, color_type, 'cv2', reduction=reduction)
 
-    def _read_window(self, reduction: int, window: Window, rules: PixelRules) -> np.ndarray | None:
-        """By libvips, or None where it is not there, would save nothing, or finds fault."""
+    def _by_libvips(self, reduction: int, window: Window, rules: PixelRules) -> np.ndarray | None:
+        """Pixels of a level by libvips; None without it, where it is slower, or finds fault."""
         left, top, right, bottom = window
         width, height = self._level_size(reduction)
-        needless = bottom * _PIXELS_PER_LINE > height * width
+        # All of it had better be read by OpenCV: some damage shows at the end of a file only, which
+        # libvips does not look at.
+        needless = bottom * _PIXELS_PER_LINE > height * width or window == (0, 0, width, height)
         if (
             pyvips is None
             or needless

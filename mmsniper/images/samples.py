@@ -107,7 +107,7 @@ def to_pixels(
         chosen = np.stack(channels, axis=2)
     if empty is not None:
         chosen = np.where(empty[:, :, None], np.uint8(rules.nodata_fill), chosen)
-    return _in_color_type(np.ascontiguousarray(chosen), rules)
+    return _in_color_type(np.ascontiguousarray(chosen), rules, samples.dtype != np.uint8)
 
 
 def _without_data(chosen: np.ndarray, nodata: float | None) -> np.ndarray | None:
@@ -145,10 +145,16 @@ def _ranges(
     return [(low, high if high > low else low + 1) for low, high in zip(lows, highs)]
 
 
-def _in_color_type(pixels: np.ndarray, rules: PixelRules) -> np.ndarray:
+def _in_color_type(pixels: np.ndarray, rules: PixelRules, deep: bool) -> np.ndarray:
     grey = pixels.shape[2] == 1
     if rules.color_type.startswith('grayscale'):
-        if grey:
-            return pixels[:, :, 0]
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.shape[2] == 3 else pixels
+        if grey or pixels.shape[2] != 3:
+            return pixels[:, :, 0] if grey else pixels
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if deep else _grey(pixels)
     return cv2.cvtColor(pixels[:, :, 0], cv2.COLOR_GRAY2BGR) if grey else pixels
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """Grey as OpenCV makes it while it decodes, which it rounds otherwise than ``cvtColor``."""
+    weights = np.array([1868, 9617, 4899], np.int32)  # of 2**14
+    return ((pixels @ weights + 2**13) >> 14).astype(np.uint8)

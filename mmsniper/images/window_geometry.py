@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 Window = tuple[int, int, int, int]
-# From the last pixel of the level to the wanted one, at most. Where a level has just the wanted
-# resolution, windows between its pixels would be blurred, and the next finer level is read.
-_SAME = 0.98
+# A wanted size was rounded to whole pixels, so a level may seem a little too coarse.
+_ROUNDED = 0.97
+# Where a level has just the wanted resolution, windows between its pixels would be blurred.
+_SAME = 1.02
 
 
 def as_stored(window: Window, orientation: int, size: tuple[int, int]) -> Window:
@@ -58,9 +59,11 @@ def coarsest_level(
     best = 0
     lengths = window[2] - window[0], window[3] - window[1]
     for level, ratio in enumerate(ratios):
-        # Sizes are rounded, so one may have been rounded up by less than a pixel.
-        fine = all(n / r > wanted - 1 for n, r, wanted in zip(lengths, ratio, size))
-        same = any(n / r < wanted / _SAME for n, r, wanted in zip(lengths, ratio, size))
+        fine = all(
+            n / r >= max(wanted - 0.5, wanted * _ROUNDED)
+            for n, r, wanted in zip(lengths, ratio, size)
+        )
+        same = any(n / r <= wanted * _SAME for n, r, wanted in zip(lengths, ratio, size))
         begins = all(start % r == 0 for start, r in zip(window, ratio))
         if fine and (begins or not same or not aligned):
             best = level

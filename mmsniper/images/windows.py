@@ -90,7 +90,9 @@ def read_window(
     size = size or (right - left, bottom - top)
     stored = as_stored(window, orientation, file.size)
     stored_size = _turned(size, orientation)
-    level = coarsest_level(file.ratios, stored, stored_size, aligned=not more)
+    # What is kept for many windows is one level for all of them.
+    aligned = file.cheap_windows or not more
+    level = coarsest_level(file.ratios, stored, stored_size, aligned)
     if level == 0:
         pixels = file.read(0, stored, rules, more, cache, key)
         if exact and pixels.shape[1::-1] != stored_size:
