@@ -25,9 +25,13 @@ from .orientation import UPRIGHT, stored_orientation, turn_upright
 from .tiff import (
     ALPHA,
     BITS_PER_SAMPLE,
+    COMPRESSION,
     EXTRA_SAMPLES,
+    MOST_BANDS_OF_OPENCV,
     MULTIPLIED_ALPHA,
     ORIENTATION,
+    SAMPLES_PER_PIXEL,
+    UNKNOWN_TO_OPENCV,
     TiffTags,
 )
 
@@ -112,6 +116,8 @@ def decode_image(
     with captured_errors() as complaints:
         try:
             image, bits = _decode(content, flag, backend, reduction)
+        except InputError as error:
+            raise InputError(f'image {name} {error}') from error
         except Exception as error:  # each decoding backend has its own exception classes
             raise BrokenImageError(f'image {name} cannot be decoded: {error}') from error
     check_complaints(content, name, complaints)
@@ -188,12 +194,24 @@ def _plain_tiff(content: bytes, backend: str) -> bytes:
     Pillow divides by it where it has; so each is told what makes it do nothing.
     """
     tags = TiffTags(content)
+    if backend == 'cv2':
+        _check_known(tags)
     alphas = (ALPHA, MULTIPLIED_ALPHA)
     content = tags.with_numbers(EXTRA_SAMPLES, *(alphas if backend == 'cv2' else alphas[::-1]))
     tags = TiffTags(content)
     for orientation in tags.numbers(ORIENTATION)[:1].tolist():
         content = tags.with_numbers(ORIENTATION, orientation, UPRIGHT)
     return content
+
+
+def _check_known(tags: TiffTags) -> None:
+    compression = tags.numbers(COMPRESSION)[:1].tolist() or [1]
+    num_bands = tags.numbers(SAMPLES_PER_PIXEL)[:1].tolist() or [1]
+    if compression[0] in UNKNOWN_TO_OPENCV or num_bands[0] > MOST_BANDS_OF_OPENCV:
+        raise InputError(
+            f'has {num_bands[0]} bands with compression {compression[0]}, which OpenCV cannot '
+            "decode: load it with LoadChip and tifffile (pip install 'mmsniper[images]')"
+        )
 
 
 def _by_pillow(content: bytes, flag: str) -> np.ndarray:

@@ -75,7 +75,6 @@ class PlainFile:
             name=self.name,
             num_bands=num_bands,
             is_colour=num_bands >= 3,
-            num_extra=num_bands in (2, 4),
             bits=8 * samples.dtype.itemsize,
         )
         return to_pixels(samples, file, rules, lambda: samples.reshape(-1, num_bands), {})

@@ -27,7 +27,6 @@ class SampleFormat:
         name: What the file is called in errors.
         num_bands: How many there are.
         is_colour: Whether the first three are red, green and blue.
-        num_extra: How many of the last ones are alpha or something else that is no colour.
         bits: How many bits of a sample are used.
         nodata: The value that means that there is no data, if any.
     """
@@ -35,7 +34,6 @@ class SampleFormat:
     name: str
     num_bands: int
     is_colour: bool
-    num_extra: int
     bits: int
     nodata: float | None = None
 
@@ -54,7 +52,7 @@ class SampleFormat:
             return rules.bands
         if self.is_colour:
             return RED_GREEN_BLUE[::-1]
-        if self.num_bands - self.num_extra > 1:
+        if self.num_bands > 2:  # two are grey and its alpha
             raise InputError(
                 f'image {self.name} has {self.num_bands} bands and does not say which are red, '
                 'green and blue: say with bands=(3, 2, 1), or which they are, what becomes blue, '

@@ -19,13 +19,13 @@ from .memory import check_fits
 from .optional import tifffile
 from .rules import PixelRules
 from .samples import SampleFormat, to_pixels
+from .tiff import MOST_BANDS_OF_OPENCV, UNKNOWN_TO_OPENCV
 from .window_geometry import Window
 
 _GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
 _JPEG = 7
 _MOST_LEVELS = 64  # of the pages of a file, so many are looked at for overviews
 _GDAL_NODATA = 42113
-_ALPHA_OR_ELSE = 338
 # Of an overview without overviews of its own, at least so many samples make statistics.
 _ENOUGH_SAMPLES = 2**18
 
@@ -60,12 +60,10 @@ class TiffFile:
         self.ratios = [_ratio(self.size, level) for level in self._levels]
         self.level_sizes = [(level.imagewidth, level.imagelength) for level in self._levels]
         self.cheap_windows = page.is_tiled
-        extra = page.tags.valueof(_ALPHA_OR_ELSE, ())
         self._format = SampleFormat(
             name=name,
             num_bands=page.samplesperpixel,
             is_colour=page.photometric in (_RGB, _YCBCR) and page.samplesperpixel >= 3,
-            num_extra=len(extra) if isinstance(extra, tuple) else 1,
             bits=page.bitspersample,
             nodata=_stated_nodata(page),
         )
@@ -93,8 +91,10 @@ class TiffFile:
     def needs_this(self) -> bool:
         """Whether OpenCV cannot decode it, or would decode too much."""
         page = self._levels[0]
-        opencv = (1, 5, _JPEG, 8, 32773, 32946)
-        return page.is_tiled or page.compression not in opencv or page.samplesperpixel > 4
+        unknown = (
+            page.compression in UNKNOWN_TO_OPENCV or page.samplesperpixel > MOST_BANDS_OF_OPENCV
+        )
+        return page.is_tiled or unknown
 
     def read(
         self, level: int, window: Window, rules: PixelRules, more: bool, cache: ImageCache, key
