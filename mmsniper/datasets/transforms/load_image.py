@@ -28,7 +28,8 @@ class LoadIntactImage(LoadImageFromFile):
     from there would teach the detector that its objects look so. Here an image is turned as its
     orientation tag says (unless ``color_type`` ends in ``_ignore_orientation``), loses its alpha
     without being multiplied by it, becomes 8 bits deep by a range that holds for all images, and
-    is refused if it is not whole. docs/images.md has the rules in full.
+    is refused if it is not whole. docs/images.md has the rules in full. For chips
+    :class:`LoadChip` does the same and reads less.
 
     Args:
         depth_range (tuple, optional): The sample values that become 0 and 255 in images of more
