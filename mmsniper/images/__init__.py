@@ -4,12 +4,12 @@ docs/images.md says what the rules are.
 """
 
 from .damage import BrokenImageError
-from .decoding import check_decoding, decode_image, read_bytes, read_image, turns
+from .decoding import check_decoding, decode_image, read_bytes, read_image
 from .depth import check_depth_range
 from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
 from .rules import PixelRules
-from .windows import image_size, read_window
+from .windows import image_orientation, image_size, read_window
 
 __all__ = [
     'BrokenImageError',
@@ -18,11 +18,11 @@ __all__ = [
     'check_decoding',
     'check_depth_range',
     'decode_image',
+    'image_orientation',
     'image_size',
     'keeps_size',
     'read_bytes',
     'read_image',
     'read_window',
     'stored_orientation',
-    'turns',
 ]

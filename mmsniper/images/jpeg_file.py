@@ -59,7 +59,7 @@ class JpegFile:
             and frame.bits == 8
             and frame.num_components in (1, 3)
             and rules.color_type != 'unchanged'
-            and rules.backend in (None, 'cv2')
+            and rules.backend == 'cv2'
             and not rules.reads_samples
         )
 

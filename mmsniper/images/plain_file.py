@@ -48,8 +48,7 @@ class PlainFile:
     ) -> np.ndarray:
         """The pixels of a window, in stored orientation; see :class:`JpegFile`."""
         left, top, right, bottom = window
-        # What comes again soon is worth its memory, and so is what was expensive to decode.
-        if not more and is_jpeg(self.content):
+        if not more and (window == (0, 0, *self.size) or is_jpeg(self.content)):
             return self._decode(rules)[top:bottom, left:right]
         return self._whole(rules, cache, key)[top:bottom, left:right]
 

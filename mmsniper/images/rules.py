@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
+from mmcv.image import io as mmcv_io
+
 from mmsniper.errors import InputError
 
-from .decoding import check_decoding
+from .decoding import check_decoding, turns
 from .depth import check_depth_range
 
 
@@ -18,7 +20,7 @@ class PixelRules:
 
     Args:
         color_type: As of :func:`mmsniper.images.decode_image`.
-        backend: Likewise, what decodes.
+        backend: Likewise, what decodes; None becomes mmcv's choice.
         depth_range: The sample values that become 0 and 255 in images of more than 8 bits.
         bands: Which bands of the file to take, counted from 1, in the order of the pixels'
             channels: (3, 2, 1) makes BGR of a file that begins with red, green and blue. Defaults
@@ -43,6 +45,7 @@ class PixelRules:
 
     def __post_init__(self) -> None:
         check_decoding(self.color_type, self.backend)
+        self._set('backend', self.backend or mmcv_io.imread_backend)
         self._set('depth_range', check_depth_range(self.depth_range))
         self._set('bands', _check_bands(self.bands))
         self._set('depth_percentiles', _check_percentiles(self.depth_percentiles))
@@ -56,7 +59,7 @@ class PixelRules:
         fill = self.nodata_fill
         if not _is_number(fill) or fill != int(fill) or not 0 <= fill <= 255:
             raise InputError(f'nodata_fill={fill!r} must be a whole number from 0 to 255')
-        if self.reads_samples and self.backend not in (None, 'cv2'):
+        if self.reads_samples and self.backend != 'cv2':
             raise InputError(
                 'bands, depth_percentiles and nodata need the imdecode_backend by default, cv2, '
                 f'but it is {self.backend!r}'
@@ -70,7 +73,7 @@ class PixelRules:
     @property
     def turns(self) -> bool:
         """Whether images are turned as their orientation tag says."""
-        return self.color_type in ('color', 'grayscale') and self.backend != 'tifffile'
+        return turns(self.color_type, self.backend)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

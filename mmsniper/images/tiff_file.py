@@ -71,8 +71,10 @@ class TiffFile:
         for level in self._levels:
             self._check_not_cut_short(level)
 
-    def close(self) -> None:
-        self._file.close()
+    def __del__(self) -> None:
+        # What tifffile makes refers to itself, and would be closed some time later only.
+        if hasattr(self, '_file'):
+            self._file.close()
 
     def understood(self) -> bool:
         """Whether its samples are those of pictures or measurements, and not an index or ink."""

@@ -47,6 +47,22 @@ def image_size(
     return _turned(file.size, _orientation(file, rules))
 
 
+def image_orientation(
+    source: str | Path,
+    *,
+    rules: PixelRules = COLOR,
+    backend_args: dict | None = None,
+    cache: ImageCache | None = None,
+) -> int:
+    """The orientation that a file states and the rules go by, 1 to 8; see ``stored_orientation``.
+
+    Raises:
+        BrokenImageError: The file is missing or is no image.
+    """
+    _, file = _open(source, rules, backend_args, _CACHE if cache is None else cache)
+    return _orientation(file, rules)
+
+
 def read_window(
     source: str | Path,
     window: Window | None = None,
@@ -146,14 +162,13 @@ def _read_file(
             start = b''
     else:
         start = content
-    if is_tiff(start) and rules.backend in (None, 'cv2'):
+    if is_tiff(start) and rules.backend == 'cv2':
         if tifffile is None:
             tell_once(name, 'TIFFs are decoded whole', 'tifffile and imagecodecs')
         else:
             tiff = TiffFile(name if content is None else content, name)
             if tiff.understood() and (tiff.needs_this() or rules.reads_samples):
                 return tiff
-            tiff.close()
     if content is None:
         content = read_bytes(name, backend_args)
     if is_jpeg(content) and JpegFile.understands(content, rules):

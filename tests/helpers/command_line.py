@@ -27,5 +27,5 @@ def run(*command, cwd, **environment) -> subprocess.CompletedProcess:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1500,
     )

@@ -31,7 +31,7 @@ def run_test(folder: Path, num_images: int, world_size: int) -> dict:
     ]
     try:
         for process in processes:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=1500)
             assert process.returncode == 0, output
     finally:
         for process in processes:

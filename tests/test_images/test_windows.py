@@ -349,7 +349,7 @@ def test_processes_that_are_forked_from_one_that_has_read(folder):
     paths = [str(folder / name) for name in ('plain.jpg', 'tiled_jpeg.tif', 'plain.png')]
     expected = _checksums(paths)
     with multiprocessing.get_context('fork').Pool(2) as pool:
-        found = pool.map_async(_checksums, [paths] * 4).get(timeout=120)
+        found = pool.map_async(_checksums, [paths] * 4).get(timeout=1500)
     assert found == [expected] * 4
 
 

@@ -16,7 +16,7 @@ MIM = Path(sys.executable).with_name('mim')
 def run(*command, **options) -> subprocess.CompletedProcess:
     environment = {**os.environ, 'PYTHONWARNINGS': 'ignore'}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env=environment, **options
+        command, capture_output=True, text=True, timeout=1500, env=environment, **options
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from mmdet.registry import TRANSFORMS
 
-from mmsniper.images import ImageCache, image_size, read_bytes, read_window, stored_orientation
+from mmsniper.images import ImageCache, image_orientation, image_size, read_window
 from mmsniper.utils.settings import check_whole
 
 from .chip_window import chip_window, level_size
@@ -36,7 +39,15 @@ class LoadChip(LoadIntactImage):
 
     Args:
         cache_size (int): How many bytes of decoded images each process keeps, of files that cannot
-            be read in parts. Defaults to 2**29.
+            be read in parts. Defaults to 2**28.
+        bands (Sequence[int], optional): Which bands of the file become channels, counted from 1:
+            (3, 2, 1) is BGR of a file that begins with red, green and blue. Defaults to the colour
+            or grey that the file says it has.
+        depth_percentiles (Sequence[float], optional): In place of ``depth_range``, such as (2, 98):
+            each band is brought to 8 bits by these percentiles of the whole image.
+        nodata (float, optional): The value in the file that means that there is no data. Defaults
+            to what the file says.
+        nodata_fill (int): What pixels without data become, 0 to 255. Defaults to 0.
         **kwargs: Those of :class:`LoadIntactImage`.
 
     Attributes:
@@ -50,13 +61,28 @@ class LoadChip(LoadIntactImage):
             that its annotation states, or the chip is not inside of it.
     """
 
-    def __init__(self, *args, cache_size: int = 2**29, **kwargs) -> None:
+    def __init__(
+        self,
+        *args,
+        cache_size: int = 2**28,
+        bands: Sequence[int] | None = None,
+        depth_percentiles: Sequence[float] | None = None,
+        nodata: float | None = None,
+        nodata_fill: int = 0,
+        **kwargs,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.rules = replace(
+            self.rules,
+            bands=bands,
+            depth_percentiles=depth_percentiles,
+            nodata=nodata,
+            nodata_fill=nodata_fill,
+        )
         check_whole('LoadChip', 'cache_size', cache_size, 0, 'bytes')
         self.cache = ImageCache(cache_size)
         self.whole = False
         self.chips_follow = False
-        self._looked_at: set[str] = set()
 
     def transform(self, results: dict) -> dict:
         """Load the chip ``results['chip']`` of ``results['img_path']`` into ``results['img']``."""
@@ -72,16 +98,14 @@ class LoadChip(LoadIntactImage):
         image = read_window(path, window, size, exact=False, more=more, **reading)
         if window is None:
             shape = image.shape[:2]
-        if path not in self._looked_at and self._may_tell_of_turning(results):
-            self._looked_at.add(path)
-            content = read_bytes(path, self.backend_args)
-            self._tell_of_turning(path, stored_orientation(content), shape)
+        if self._may_tell_of_turning(results):
+            self._tell_of_turning(path, image_orientation(path, **reading), shape)
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = shape
         return results
 
     def __repr__(self) -> str:
-        return f'{super().__repr__()[:-1]}, cache_size={self.cache.max_bytes})'
+        return f'{super().__repr__()[:-1]}, rules={self.rules}, cache_size={self.cache.max_bytes})'
 
 
 def _reduced_size(window: tuple[int, int, int, int], scale: float) -> tuple[int, int] | None:

@@ -15,7 +15,6 @@ from mmsniper.images import (
     keeps_size,
     read_bytes,
     stored_orientation,
-    turns,
 )
 
 
@@ -65,8 +64,7 @@ class LoadIntactImage(LoadImageFromFile):
         return results
 
     def _may_tell_of_turning(self, results: dict) -> bool:
-        turned = turns(self.color_type, self.imdecode_backend)
-        return turned and 'height' in results and not self._told_of_turning
+        return self.rules.turns and 'height' in results and not self._told_of_turning
 
     def _tell_of_turning(self, path: str, orientation: int, shape: tuple[int, int]) -> None:
         """Warn, once, of an image that was turned while its annotation's size says nothing of it.
