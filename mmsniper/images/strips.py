@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+import cv2
 import numpy as np
 
-from .damage import BrokenImageError
+from .damage import BrokenImageError, captured_errors, check_complaints
 from .decoding import decode_image
 from .formats import is_jpeg, is_png, is_tiff
 from .tiff import ALPHA, EXTRA_SAMPLES, MULTIPLIED_ALPHA, TiffTags
@@ -101,10 +102,13 @@ def streamed(path: Path, content: FileBytes) -> Strips:
         content: Its bytes.
 
     Raises:
+        BrokenImageError: It is damaged.
         StripError: It is another format, or it cannot be read like this.
     """
     if pyvips is None or not (is_jpeg(content) or is_png(content) or is_tiff(content)):
         raise StripError
+    if is_jpeg(content):
+        _check_jpeg(content, str(path))
     try:
         image = pyvips.Image.new_from_file(str(path), access='sequential', fail_on='warning')
     except pyvips.Error as error:
@@ -128,6 +132,17 @@ def streamed(path: Path, content: FileBytes) -> Strips:
         return strip if len(bands) == image.bands else strip[:, :, bands]
 
     return Strips(image.width, image.height, len(bands), dtype, is_ink, read)
+
+
+def _check_jpeg(content: FileBytes, name: str) -> None:
+    """Look for damage by decoding an eighth: of what is left over in the end libvips says nothing.
+
+    Raises:
+        BrokenImageError: There is some.
+    """
+    with captured_errors() as complaints:
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    check_complaints(content, name, complaints)
 
 
 def decoded(path: Path, content: FileBytes) -> Strips:

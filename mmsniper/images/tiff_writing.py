@@ -44,11 +44,12 @@ class TiffWriter:
             big: Whether it has to be a BigTIFF, although it may be small enough for a plain one.
         """
         self.append(bytes(-self._end % 8))
-        listed = _listed(images, self._end, big)
+        big = big or self._end > _LARGEST_PLAIN
+        listed, start = _listed(images, self._end, big)
         if not big and self._end + len(listed) > _LARGEST_PLAIN:
             big = True
-            listed = _listed(images, self._end, big)
-        start = self.append(listed)
+            listed, start = _listed(images, self._end, big)
+        self.append(listed)
         self._file.seek(0)
         if big:
             self._file.write(struct.pack('<2s3HQ', b'II', 43, 8, 0, start))
@@ -57,31 +58,36 @@ class TiffWriter:
         self._file.seek(self._end)
 
 
-def _listed(images: Sequence[Mapping[int, TagValues]], start: int, big: bool) -> bytes:
-    """The tags of all images behind each other, to stand at ``start`` of the file."""
-    content = b''
-    for number, tags in enumerate(images):
-        is_last = number == len(images) - 1
-        content += _directory(tags, start + len(content), is_last, big)
-    return content
+def _listed(images: Sequence[Mapping[int, TagValues]], start: int, big: bool) -> tuple[bytes, int]:
+    """The tags of all images, to stand at ``start`` of the file, and where those of the first are.
+
+    These come last, so that a file that was cut short has none.
+    """
+    content, following = b'', 0
+    for tags in reversed(images):
+        values, listed = _directory(tags, start + len(content), following, big)
+        following = start + len(content) + len(values)
+        content += values + listed
+    return content, following
 
 
-def _directory(tags: Mapping[int, TagValues], start: int, is_last: bool, big: bool) -> bytes:
-    """The tags of one image: their list, where the next one is, and values too long for it."""
+def _directory(
+    tags: Mapping[int, TagValues], start: int, following: int, big: bool
+) -> tuple[bytes, bytes]:
+    """Of the tags of one image, values too long for their list, and the list, to stand behind."""
     count, entry, offset = ('<Q', '<HHQ', '<Q') if big else ('<H', '<HHI', '<I')
     room = struct.calcsize(offset)
-    size = struct.calcsize(count) + len(tags) * (struct.calcsize(entry) + room) + room
-    listed, values = struct.pack(count, len(tags)), bytes(-size % 8)
+    listed, values = struct.pack(count, len(tags)), b''
     for tag, value in sorted(tags.items()):
         kind, number, packed = _packed(value, big)
         listed += struct.pack(entry, tag, kind, number)
         if len(packed) <= room:
             listed += packed.ljust(room, b'\0')
         else:
-            listed += struct.pack(offset, start + size + len(values))
+            listed += struct.pack(offset, start + len(values))
             values += packed + bytes(-len(packed) % 8)
-    following = 0 if is_last else start + size + len(values)
-    return listed + struct.pack(offset, following) + values
+    listed += struct.pack(offset, following)
+    return values, listed + bytes(-len(listed) % 8)
 
 
 def _packed(value: TagValues, big: bool) -> tuple[int, int, bytes]:
@@ -89,8 +95,7 @@ def _packed(value: TagValues, big: bool) -> tuple[int, int, bytes]:
     if isinstance(value, bytes):
         text = value.rstrip(b'\0') + b'\0'
         return _TEXT, len(text), text
-    if value.dtype == np.uint64 and not big:
-        # Too large ones wrap around here, in a list that is then not used.
+    if value.dtype == np.uint64 and not big:  # where none is too large
         value = value.astype(np.uint32)
     kind = _FRACTIONS if value.ndim == 2 else _KINDS[value.dtype.str[1:]]
     return kind, len(value), value.astype(value.dtype.newbyteorder('<')).tobytes()

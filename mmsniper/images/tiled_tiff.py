@@ -101,7 +101,7 @@ def description_of(path: str | Path, size: tuple[int, int] | None = None) -> str
         tags = _StoredTags(content) if is_tiff(content) else None
     except (InputError, ValueError):
         return None
-    # The tags stand behind all tiles and are named last, so with them the rest is there.
+    # The tags of the first level are what is written last, so with them all else is there.
     if tags is None or not len(tags.numbers(_TILE_STARTS)):
         return None
     stored = tuple(int(tags.numbers(tag)[0]) for tag in (_WIDTH, _HEIGHT))
