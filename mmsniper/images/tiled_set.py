@@ -16,9 +16,8 @@ from mmsniper.utils.json_file import read_json
 from mmsniper.utils.whole_file import write_whole
 from mmsniper.utils.workers import Died, work
 
-from .tiled_tiff import SUFFIX, description_of, write_tiled_tiff
+from .tiled_tiff import SUFFIX, description_of, is_tiled_tiff, write_tiled_tiff
 
-_MARK = 'mmsniper tiled picture'
 _NAMED_FAILURES = 5
 
 
@@ -46,7 +45,7 @@ class Picture:
     def description(self) -> str:
         """What the tiled TIFF says of itself: of which file it is made, and how."""
         how = 'lossless' if self.lossless else f'quality {self.quality}'
-        return f'{_MARK} of {self.name} ({self.source.stat().st_size} bytes), {how}'
+        return f'tiled by mmsniper from {self.name} ({self.source.stat().st_size} bytes), {how}'
 
     @property
     def num_pixels(self) -> int:
@@ -63,15 +62,13 @@ class Picture:
         """
         if not os.path.lexists(self.target):
             return False
-        found = description_of(self.target)
-        if self.target.resolve() == self.source.resolve() or not (found or '').startswith(_MARK):
+        if self.target.resolve() == self.source.resolve() or not is_tiled_tiff(self.target):
             raise InputError(
                 f'{self.target} is there and was not written by this tool: name another --out-dir, '
                 'or move it away'
             )
         return (
-            found == self.description
-            and description_of(self.target, self.size) is not None
+            description_of(self.target, self.size) == self.description
             and self.target.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
         )
 

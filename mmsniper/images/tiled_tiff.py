@@ -32,6 +32,9 @@ from .tile_encoding import DeflatedTiles, JPEGTiles
 TILE_SIZE = 256
 SUFFIX = '.tif'
 
+# Stands behind the header of each file, so that a damaged one still tells where it is from.
+_MARK, _MARK_START = b'mmsniper', 16
+
 _SUB_FILE, _WIDTH, _HEIGHT, _DESCRIPTION = 254, 256, 257, 270
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_STARTS, _TILE_COUNTS = 322, 323, 324, 325
 _NODATA = 42113
@@ -110,6 +113,15 @@ def description_of(path: str | Path, size: tuple[int, int] | None = None) -> str
     return tags.get(_DESCRIPTION, b'').rstrip(b'\0').decode(errors='replace')
 
 
+def is_tiled_tiff(path: str | Path) -> bool:
+    """Whether a file was written by :func:`write_tiled_tiff`, whatever became of it since."""
+    try:
+        content = file_bytes(Path(path))
+    except InputError:
+        return False
+    return is_tiff(content) and content.startswith(_MARK, _MARK_START)
+
+
 class _StoredTags(TiffTags):
     """Tags whose values can be had as they are."""
 
@@ -167,6 +179,7 @@ def _write(
     description: str,
 ) -> None:
     writer = TiffWriter(file)
+    writer.append(_MARK)
     levels = [_Level(strips.width, strips.height)]
     while max(levels[-1].width, levels[-1].height) > TILE_SIZE:
         levels.append(_Level(-(-levels[-1].width // 2), -(-levels[-1].height // 2)))

@@ -115,6 +115,6 @@ def _receive(worker: _Worker) -> Any:
 
 
 def _stop(worker: _Worker) -> None:
-    worker.connection.close()
-    worker.process.terminate()
+    worker.process.terminate()  # first, or it would complain about a connection that is gone
     worker.process.join()
+    worker.connection.close()
