@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mmsniper.datasets import ChipDataset, ViewSampler
 from mmsniper.datasets.nesting import is_chip_dataset
+from mmsniper.datasets.samplers import deal_to_workers
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
 from mmsniper.evaluation.merging_evaluator import check_merging
@@ -73,11 +74,12 @@ def detect_on_pyramid(
     Args:
         model (nn.Module): A detector of MMDetection, wrapped for several processes or not.
         views (ChipDataset): In test mode; a share of its images goes to each process.
-        on_image (Callable): Called with the merged result of each image, boxes in its pixels.
+        on_image (Callable): Called with the merged result of each image, boxes in its pixels, in
+            the order of the images.
         nms (Mapping): How views are merged, see :class:`mmsniper.engine.ChipMergeHook`.
         max_per_image (int): The most detections of an image, -1 for all.
         batch_size (int): Views per forward pass. Defaults to 1.
-        num_workers (int): Processes that load images. Defaults to 2.
+        num_workers (int): Processes that load images, each all views of its images. Defaults to 2.
         title (str): What the progress bar says.
 
     Returns:
@@ -97,6 +99,7 @@ def detect_on_pyramid(
         num_workers=num_workers,
         collate_fn=pseudo_collate,
     )
+    deal_to_workers(loader)
     rank, _ = get_dist_info()
     views.views_are_merged = True  # or the sampler warns that they are not
     was_training = model.training

@@ -19,7 +19,9 @@ def pyramid_views(
     """List the views of images.
 
     A level at which an image is larger than a tile is split into the fewest tiles that overlap
-    enough, spread evenly, so that the first and the last one end at the image's borders.
+    enough, spread evenly, so that the first and the last one end at the image's borders. At levels
+    of a half, a quarter or an eighth the others begin where a pixel of the level does, so that
+    files which can be decoded at that size need no interpolation.
 
     Args:
         heights (np.ndarray): Heights of the images in pixels, shape (m,).
@@ -49,7 +51,8 @@ def pyramid_views(
     if tile_size is not None:
         tile_sides = np.maximum(1, np.floor(tile_size / scales + 1e-6)).astype(np.int64)
         tiles = np.minimum(sides, tile_sides[:, None])
-    steps = np.maximum(1, np.floor(tiles * (1 - tile_overlap)))
+    grid = _file_grid(scales)[:, None]
+    steps = np.maximum(grid, np.floor(tiles * (1 - tile_overlap)) // grid * grid)
     counts = np.ceil((sides - tiles) / steps).astype(np.int64) + 1
 
     num_tiles = counts.prod(axis=1)
@@ -58,8 +61,15 @@ def pyramid_views(
     position = np.stack([within % counts[row, 0], within // counts[row, 0]], axis=1)
     free = (sides - tiles)[row]
     corners = np.rint(position * free / np.maximum(counts[row] - 1, 1))
+    inner = (position > 0) & (position < counts[row] - 1)
+    corners = np.where(inner, corners // grid[row] * grid[row], corners)
     return ChipTable(
         image=image[row],
         level=level[row],
         boxes=np.concatenate([corners, corners + tiles[row]], axis=1).astype(np.float32),
     )
+
+
+def _file_grid(scales: np.ndarray) -> np.ndarray:
+    """How many pixels of an image are just one of a level that its file may hold, else 1."""
+    return np.select([scales == 1 / ratio for ratio in (2, 4, 8)], [2, 4, 8], 1)

@@ -9,7 +9,7 @@ from mmcv import transforms as mmcv_transforms
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 
-from mmsniper.datasets.transforms import PackChipInputs
+from mmsniper.datasets.transforms import LoadIntactImage, PackChipInputs
 from mmsniper.datasets.transforms.pack_chip_inputs import META_KEYS
 from mmsniper.errors import InputError
 
@@ -89,7 +89,7 @@ def convert_train_pipeline(
             'without the steps below it has no images to put together'
         )
         inner, outer = [*inner, *outer], None
-    steps = [_load_intact(step) for step in inner]
+    steps = [_load_chip(step) for step in inner]
     last = max(
         index
         for index, step in enumerate(steps)
@@ -122,8 +122,8 @@ def convert_train_pipeline(
     ]
     mode = '' if settings.mode == 'ignore' else f'(mode={settings.mode!r})'
     changes.change(
-        f'train pipeline: LoadIntactImage, ChipSample, ScaleNormalize{mode} and PackChipInputs put '
-        f'in; {listed(kept) or "nothing else"} kept in order'
+        f'train pipeline: LoadChip, ChipSample, ScaleNormalize{mode} and PackChipInputs put in; '
+        f'{listed(kept) or "nothing else"} kept in order'
     )
     note_special_steps(everything, changes)
     return steps, outer
@@ -153,9 +153,7 @@ def convert_test_pipeline(
     """
     check_steps(pipeline, where)
     removed: list[str] = []
-    steps = [
-        _load_intact(step) for step in without_replaced(pipeline, removed, keep=is_for_testing)
-    ]
+    steps = [_load_chip(step) for step in without_replaced(pipeline, removed, keep=is_for_testing)]
     images = [step for step in steps if is_component(TRANSFORMS, step, *LOADING_IMAGES)]
     if not images:
         raise InputError(f'the pipeline of {where} loads no image; begin it with LoadImageFromFile')
@@ -179,13 +177,13 @@ def convert_test_pipeline(
     ]
 
 
-def _load_intact(step: dict) -> dict:
-    exact = component_class(TRANSFORMS, step) is mmcv_transforms.LoadImageFromFile
-    if not exact:
+def _load_chip(step: dict) -> dict:
+    loader = component_class(TRANSFORMS, step)
+    if loader not in (mmcv_transforms.LoadImageFromFile, LoadIntactImage):
         return step
     # Broken images are ChipDataset's affair.
     arguments = {key: value for key, value in step.items() if key not in ('type', 'ignore_empty')}
-    return dict(type='LoadIntactImage', **arguments)
+    return dict(type='LoadChip', **arguments)
 
 
 def _resize_arguments(steps: Sequence[dict]) -> dict:

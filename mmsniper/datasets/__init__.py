@@ -5,6 +5,7 @@ from .samplers import InfiniteChipSampler, ViewSampler
 from .transforms import (
     BrokenImageError,
     ChipSample,
+    LoadChip,
     LoadChipAnnotations,
     LoadIntactImage,
     PackChipInputs,
@@ -16,6 +17,7 @@ __all__ = [
     'ChipDataset',
     'ChipSample',
     'InfiniteChipSampler',
+    'LoadChip',
     'LoadChipAnnotations',
     'LoadIntactImage',
     'PackChipInputs',

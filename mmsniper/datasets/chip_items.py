@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
 from mmdet.registry import TRANSFORMS
 from mmengine.dataset import Compose
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from torch.utils.data import get_worker_info
 
 from mmsniper.errors import InputError
 
-from .chip_pipeline import check_chip_pipeline, suspects, why_no_items
+from .chip_pipeline import check_chip_pipeline, load_chips_only, suspects, why_no_items
 from .transforms import BrokenImageError, load_masks_for_chips
 from .transforms.moving import MovedImageError
 
@@ -60,6 +61,13 @@ class ChipItems:
         if isinstance(pipeline, Compose):
             pipeline.transforms = load_masks_for_chips(pipeline.transforms)
         self._pipeline, self._why_no_items = pipeline, why_no_items(pipeline)
+        if (names := load_chips_only(pipeline)) and not self._why_no_items:
+            print_log(
+                f'LoadChip loads whole images, because {names} may need more of them than a chip: '
+                'what stands behind ScaleNormalize is given chips only, and faster',
+                'current',
+                logging.WARNING,
+            )
 
     def check_items(self) -> None:
         """Raise an InputError where the pipeline is empty or moves images before they are cut."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import dropwhile, takewhile
 
 from mmcv import transforms as mmcv_transforms
 from mmdet.datasets import transforms
@@ -10,7 +11,7 @@ from mmengine.dataset import Compose
 
 from mmsniper.errors import InputError
 
-from .transforms import ChipSample, ScaleNormalize
+from .transforms import ChipSample, LoadChip, ScaleNormalize
 from .transforms.moving import RESIZING, all_transforms, moves_pixels
 
 _LOADING = (
@@ -20,6 +21,33 @@ _LOADING = (
     transforms.InferencerLoader,
 )
 _LOADING_TRAINING = (*_LOADING, mmcv_transforms.LoadAnnotations)
+# What does the same to the pixels of a chip as to those of the whole image, at any resolution, and
+# reads nothing off them.
+_PIXEL_BY_PIXEL = (
+    LoadChip,
+    ChipSample,
+    mmcv_transforms.LoadAnnotations,
+    transforms.LoadEmptyAnnotations,
+    transforms.LoadProposals,
+    transforms.FilterAnnotations,
+    transforms.PhotoMetricDistortion,
+    transforms.YOLOXHSVRandomAug,
+    transforms.Color,
+    transforms.Brightness,
+    transforms.Invert,
+    transforms.Posterize,
+    transforms.Solarize,
+    transforms.SolarizeAdd,
+    mmcv_transforms.Normalize,
+    mmcv_transforms.RandomGrayscale,
+    # These hold others.
+    Compose,
+    mmcv_transforms.Compose,
+    mmcv_transforms.RandomApply,
+    mmcv_transforms.RandomChoice,
+    transforms.RandomOrder,
+    transforms.ProposalBroadcaster,
+)
 _FRAMEWORKS = ('mmdet.', 'mmcv.', 'mmengine.')
 _PIPELINE = 'the pipeline of ChipDataset'
 
@@ -76,14 +104,36 @@ def why_no_items(pipeline: Callable) -> str:
     """
     if not getattr(pipeline, 'transforms', True):
         return (
-            f'{_PIPELINE} is empty and loads no image: put LoadIntactImage, LoadAnnotations, '
+            f'{_PIPELINE} is empty and loads no image: put LoadChip, LoadAnnotations, '
             'ChipSample and ScaleNormalize into it, not into a dataset around it'
         )
-    names = _names(_before_chip_sample(pipeline), moves_pixels)
+    names = _names(_before(_unpacked(pipeline), ChipSample), moves_pixels)
     return names and (
         f'{names} would move the image before ChipSample cut its chip, which is about the image '
         'as it is in the file: put what moves pixels behind ScaleNormalize'
     )
+
+
+def load_chips_only(pipeline: Callable) -> str:
+    """Have ``LoadChip`` load chips only, or whole images where a transform may need them.
+
+    Args:
+        pipeline (Callable): Composed transforms, checked.
+
+    Returns:
+        str: Names of the transforms that may need whole images though they come from ``LoadChip``,
+        empty if there are none.
+    """
+    steps = list(_unpacked(pipeline))
+    between = list(dropwhile(lambda step: not _chip_loaders(step), _before(steps, ScaleNormalize)))
+    loaders = _chip_loaders(between)
+    names = _names(between, lambda step: not isinstance(step, _PIXEL_BY_PIXEL))
+    if loaders and not names:
+        (scale_normalize,) = (step for step in steps if isinstance(step, ScaleNormalize))
+        names = _names([scale_normalize.resize], lambda step: not scale_normalize.resizes_plainly)
+    for loader in loaders:
+        loader.whole = bool(names)
+    return names
 
 
 def suspects(pipeline: Callable) -> str:
@@ -97,7 +147,7 @@ def suspects(pipeline: Callable) -> str:
         known = type(step).__module__.startswith((*_FRAMEWORKS, 'mmsniper.'))
         return not known or isinstance(step, transforms.Albu)
 
-    return _names(_before_chip_sample(pipeline), is_unknown)
+    return _names(_before(_unpacked(pipeline), ChipSample), is_unknown)
 
 
 def _unpacked(pipeline: Callable) -> Iterator:
@@ -109,9 +159,12 @@ def _unpacked(pipeline: Callable) -> Iterator:
             yield step
 
 
-def _before_chip_sample(pipeline: Callable) -> list:
-    steps = list(_unpacked(pipeline))
-    return steps[: next((i for i, s in enumerate(steps) if isinstance(s, ChipSample)), 0)]
+def _before(steps: Iterable, kind: type) -> list:
+    return list(takewhile(lambda step: not isinstance(step, kind), steps))
+
+
+def _chip_loaders(steps: object) -> list[LoadChip]:
+    return [step for step in all_transforms(steps) if isinstance(step, LoadChip)]
 
 
 def _position(steps: Sequence, kind: type) -> int:

@@ -21,9 +21,9 @@ NUM_PICTURES = 10
 def check_first_pictures(dataset) -> None:
     """Look whether the first pictures of a dataset, and of each that it wraps, are there.
 
-    Pictures are looked for where ``LoadImageFromFile`` and ``LoadIntactImage`` read them, with
-    their ``backend_args``. Other loaders may read anything, and some storages (LMDB, HTTP) cannot
-    tell: nothing is looked for there.
+    Pictures are looked for where ``LoadImageFromFile``, ``LoadIntactImage`` and ``LoadChip`` read
+    them, with their ``backend_args``. Other loaders may read anything, and some storages (LMDB,
+    HTTP) cannot tell: nothing is looked for there.
 
     Args:
         dataset: A dataset with a pipeline, or a wrapper.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmdet.engine.hooks import DetVisualizationHook
@@ -17,6 +17,7 @@ from mmengine.runner.base_loop import BaseLoop
 
 from ..datasets import ChipDataset
 from ..datasets.nesting import nested_datasets
+from ..datasets.samplers import deal_to_workers
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
 from ..evaluation.merging_evaluator import check_merging, check_meta_keys
@@ -30,7 +31,8 @@ class ChipMergeHook(Hook):
 
     Loops whose dataset is no :class:`ChipDataset` in test mode are left alone. Hooks that look at
     the results after an iteration see boxes in pixels of the whole image whatever their priority,
-    and ``DetVisualizationHook`` sees merged images only (see :class:`MergedDrawing`).
+    and ``DetVisualizationHook`` sees merged images only (see :class:`MergedDrawing`). With
+    :class:`ViewSampler` all views of an image are loaded by one worker of the data loader.
 
     Args:
         nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
@@ -99,6 +101,10 @@ class ChipMergeHook(Hook):
             return
         dataset = loop.dataloader.dataset
         dataset.views_are_merged = True
+        # Images of different folders may have one id, and are told apart by their paths where they
+        # are under way at once.
+        if all('img_path' in keys for keys in _meta_keys(dataset)):
+            deal_to_workers(loop.dataloader)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         loop.evaluator = MergingEvaluator(
             loop.evaluator,
@@ -117,7 +123,8 @@ class ChipMergeHook(Hook):
         view_starts = getattr(dataset, 'view_starts', None)
         if view_starts is not None:
             _check_sampler(loop, view_starts)
-            _check_meta_keys(dataset)
+            for keys in _meta_keys(dataset):
+                check_meta_keys(keys)
             return True
         if any(isinstance(inner, ChipDataset) for inner in nested_datasets(dataset)):
             raise InputError(
@@ -146,10 +153,10 @@ def _leave(runner: Runner, loop: BaseLoop) -> None:
         loop.dataloader.dataset.views_are_merged = False
 
 
-def _check_meta_keys(dataset) -> None:
-    for transform in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
-        if hasattr(transform, 'meta_keys'):
-            check_meta_keys(transform.meta_keys)
+def _meta_keys(dataset) -> list[Sequence[str]]:
+    """What each transform that packs samples records in them."""
+    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    return [transform.meta_keys for transform in transforms if hasattr(transform, 'meta_keys')]
 
 
 def _check_sampler(loop: BaseLoop, view_starts: np.ndarray) -> None:

@@ -19,8 +19,8 @@ PROGRESS_INTERVAL = 50
 class MergedDrawing:
     """Stands in the place of a ``DetVisualizationHook`` during an epoch on views.
 
-    The hook behind it draws each image once, when its last view is merged, and counts images where
-    it would count batches of views.
+    The hook behind it draws each image once, merged and in the order of the images, and counts
+    images where it would count batches of views.
 
     Args:
         hook: The hook behind it, which does all else as before.

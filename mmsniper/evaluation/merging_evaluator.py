@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..merging.geometry import in_valid_range, touches_tile_border, view_to_imag
 from ..merging.instances import check_nms, is_finite, merge_instances
 from ..merging.masks import masks_in_image
 from ..utils.settings import check_limit, check_number, check_switch, check_whole
+from .images_in_order import ImagesInOrder
 
 REQUIRED_KEYS = (
     'img_id',
@@ -44,16 +45,21 @@ class MergingEvaluator(Evaluator):
     Each view's detections are mapped to the image (flip, offset), those that are not finite, not in
     the level's valid range or cut by a tile's border are dropped, and when the last view of an
     image has arrived the rest is merged. An image with a single view is not suppressed or cut
-    again: with an open range it gives exactly what MMDetection's own test gives. Only unfinished
-    images are held in memory.
+    again: with an open range it gives exactly what MMDetection's own test gives.
+
+    Views may come in any order, those of several images mixed (see :class:`ViewSampler`). Images
+    are handed on in the order of their first views, which is that of the images, whatever the
+    number of workers. So memory holds the detections of unfinished images and the merged results of
+    finished ones that wait for an image before them: with W workers at most W - 1 for each view of
+    the largest image, and none with one worker.
 
     The list given to :meth:`process` is updated in place, because hooks that draw results get the
-    same list after it: every view is replaced with its detections in the image, the last view of an
-    image with the merged result. Fields other than ``pred_instances`` come from the last view;
-    ground truth must be loaded in image pixels, that is with ``LoadAnnotations`` after the
-    resizing, as everywhere in MMDetection's test pipelines.
+    same list after it: every view is replaced with its detections in the image, the view that
+    completes an image with the merged result. Fields other than ``pred_instances`` come from the
+    view with the highest number; ground truth must be loaded in image pixels, that is with
+    ``LoadAnnotations`` after the resizing, as everywhere in MMDetection's test pipelines.
 
-    The images that the last call of :meth:`process` finished are in ``finished``, a dict of their
+    The images that the last call of :meth:`process` handed on are in ``finished``, a dict of their
     merged results by how many images of all ranks come before each. Images that a rank is given so
     that all have equally many go to the metrics, which leave them out themselves, but are neither
     there nor counted in the log.
@@ -97,8 +103,7 @@ class MergingEvaluator(Evaluator):
 
     def _reset(self) -> None:
         self.finished: dict[int, DetDataSample] = {}
-        self._unfinished: dict[tuple, dict[int, InstanceData]] = {}
-        self._unfinished_counts: defaultdict[tuple, Counter] = defaultdict(Counter)
+        self._images = ImagesInOrder()
         self._counts: Counter = Counter()
         # Ranks take turns with the images (see ViewSampler), which start anew after the last one.
         self._next_image, self._image_step = get_dist_info()
@@ -106,7 +111,7 @@ class MergingEvaluator(Evaluator):
     @property
     def num_unfinished(self) -> int:
         """How many images wait for more views on this rank."""
-        return len(self._unfinished)
+        return self._images.num_unfinished
 
     @property
     def num_not_finite(self) -> int:
@@ -128,7 +133,7 @@ class MergingEvaluator(Evaluator):
         self.evaluator.dataset_meta = dataset_meta
 
     def process(self, data_samples: Sequence[DetDataSample], data_batch: Any | None = None) -> None:
-        """Takes the predictions of a batch of views and passes on the images that are complete now.
+        """Takes the predictions of a batch of views and passes on the images whose turn it is now.
 
         Args:
             data_samples: One per view, ``pred_instances`` in pixels of the crop at original
@@ -138,19 +143,20 @@ class MergingEvaluator(Evaluator):
         Raises:
             InputError: If a sample lacks meta keys or predictions, or has masks that do not fit.
         """
-        finished = []
-        self.finished = {}
         for position, sample in enumerate(data_samples):
-            result, complete = self._add(sample)
-            if complete:
-                finished.append(result)
-                if self._next_image < self.num_images:
-                    self.finished[self._next_image] = result
-                self._next_image += self._image_step
+            result = self._add(sample)
             if isinstance(data_samples, list):
                 data_samples[position] = result
-        if finished:
-            self.evaluator.process(data_samples=finished, data_batch=data_batch)
+        handed_on = []
+        self.finished = {}
+        for image in self._images.take_finished():
+            if self._next_image < self.num_images:
+                self.finished[self._next_image] = image.merged
+                self._counts.update(image.counts)
+            self._next_image += self._image_step
+            handed_on.append(image.merged)
+        if handed_on:
+            self.evaluator.process(data_samples=handed_on, data_batch=data_batch)
 
     def evaluate(self, size: int) -> dict:
         """Computes the metrics on the merged images.
@@ -163,7 +169,7 @@ class MergingEvaluator(Evaluator):
             InputError: On every rank, if views of an image are missing on any of them.
         """
         counts = [self._counts[name] for name in _COUNTS]
-        totals = torch.tensor([len(self._unfinished), *counts], dtype=torch.int64)
+        totals = torch.tensor([self.num_unfinished, *counts], dtype=torch.int64)
         all_reduce(totals)  # all ranks must fail together: one alone would leave the others waiting
         unfinished, *counts = totals.tolist()
         self._reset()
@@ -182,31 +188,29 @@ class MergingEvaluator(Evaluator):
         warn_of_not_finite(count['not_finite'])
         return self.evaluator.evaluate(self.num_images)
 
-    def _add(self, sample: DetDataSample) -> tuple[DetDataSample, bool]:
-        """Adds a view; returns the sample to show for it and whether that is the finished image."""
+    def _add(self, sample: DetDataSample) -> DetDataSample:
+        """Adds a view; returns the sample to show for it, that of the image if it is complete."""
         _check_sample(sample)
         meta = sample.metainfo
         # Ids are unique in one annotation file only, and datasets may be concatenated.
-        image = (meta['img_id'], meta.get('img_path'))
-        views = self._unfinished.setdefault(image, {})
-        counts = self._unfinished_counts[image]
-        instances = self._map_view(sample, counts)
-        counts['views'] += 1
-        views[int(meta['view'])] = instances
-        if len(views) < int(meta['num_views']):
-            return _image_sample(sample, instances, keep=_VIEW_KEYS), False
-        del self._unfinished[image], self._unfinished_counts[image]
-        counts['images'] += 1
-        if len(views) > 1:
-            in_order = [views[view] for view in sorted(views)]
+        key = (meta['img_id'], meta.get('img_path'))
+        image = self._images.find(key, int(meta['view']))
+        instances = self._map_view(sample, image.counts)
+        shown = _image_sample(sample, instances, keep=_VIEW_KEYS)
+        image.add(shown, instances)
+        image.counts['views'] += 1
+        if len(image.views) < int(meta['num_views']):
+            return shown
+        image.counts['images'] += 1
+        if len(image.views) > 1:
             instances, suppressed, cut = merge_instances(
-                in_order, self.nms, self.max_per_image, self.class_agnostic
+                image.instances_in_order, self.nms, self.max_per_image, self.class_agnostic
             )
-            counts['merging'] += suppressed
-            counts['limit'] += cut
-        if self._next_image < self.num_images:
-            self._counts.update(counts)
-        return _image_sample(sample, instances), True
+            image.counts['merging'] += suppressed
+            image.counts['limit'] += cut
+        merged = _image_sample(image.last, instances)
+        self._images.finish(key, image, merged)
+        return merged
 
     def _map_view(self, sample: DetDataSample, counts: Counter) -> InstanceData:
         """The detections of a view that may be kept: boxes in image pixels, masks as RLE there."""

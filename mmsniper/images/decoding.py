@@ -25,13 +25,25 @@ from .orientation import UPRIGHT, stored_orientation, turn_upright
 from .tiff import (
     ALPHA,
     BITS_PER_SAMPLE,
+    COMPRESSION,
     EXTRA_SAMPLES,
+    MOST_BANDS_OF_OPENCV,
     MULTIPLIED_ALPHA,
     ORIENTATION,
+    SAMPLES_PER_PIXEL,
+    UNKNOWN_TO_OPENCV,
     TiffTags,
 )
 
 _IGNORING = '_ignore_orientation'
+_REDUCED = {
+    color_type + _IGNORING: {
+        reduction: getattr(cv2, f'IMREAD_REDUCED_{name}_{reduction}')
+        | cv2.IMREAD_IGNORE_ORIENTATION
+        for reduction in (2, 4, 8)
+    }
+    for color_type, name in (('color', 'COLOR'), ('grayscale', 'GRAYSCALE'))
+}
 COLOR_TYPES = ('color', 'grayscale', 'color' + _IGNORING, 'grayscale' + _IGNORING, 'unchanged')
 
 
@@ -71,6 +83,7 @@ def decode_image(
     color_type: str = 'color',
     backend: str | None = 'cv2',
     depth_range: tuple[float, float] | None = None,
+    reduction: int = 1,
 ) -> np.ndarray:
     """Decode an image file by the rules of docs/images.md.
 
@@ -83,6 +96,8 @@ def decode_image(
         backend: What decodes: ``'cv2'``, ``'pillow'`` or ``'turbojpeg'``, or ``'tifffile'``, which
             gives everything as it is stored, whatever the color type; None is mmcv's choice.
         depth_range: The sample values that become 0 and 255 in images of more than 8 bits.
+        reduction: 2, 4 or 8 decode a JPEG at a half, a quarter or an eighth of its size, rounded
+            up; with the backend ``'cv2'``, colour and grey only.
 
     Returns:
         np.ndarray: (h, w, 3) uint8 BGR for colour and (h, w) uint8 for grey, never multiplied by
@@ -100,7 +115,9 @@ def decode_image(
     flag = color_type if color_type == 'unchanged' else color_type.split('_')[0] + _IGNORING
     with captured_errors() as complaints:
         try:
-            image, bits = _decode(content, flag, backend)
+            image, bits = _decode(content, flag, backend, reduction)
+        except InputError as error:
+            raise InputError(f'image {name} {error}') from error
         except Exception as error:  # each decoding backend has its own exception classes
             raise BrokenImageError(f'image {name} cannot be decoded: {error}') from error
     check_complaints(content, name, complaints)
@@ -136,10 +153,14 @@ def check_decoding(color_type: str, backend: str | None) -> None:
             )
 
 
-def _decode(content: bytes, flag: str, backend: str) -> tuple[np.ndarray | None, int | None]:
+def _decode(
+    content: bytes, flag: str, backend: str, reduction: int
+) -> tuple[np.ndarray | None, int | None]:
     """The pixels as a decoder gives them, and how many bits of a sample are used, if stated."""
     if backend == 'tifffile':
         return mmcv.imfrombytes(content, flag, backend=backend), None
+    if reduction > 1:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[flag][reduction]), 8
     bits = _stated_bits(content)
     if bits != 8 and flag != 'unchanged':  # other decoders know no colour of more than 8 bits
         flag, backend = 'unchanged', 'cv2'
@@ -173,12 +194,24 @@ def _plain_tiff(content: bytes, backend: str) -> bytes:
     Pillow divides by it where it has; so each is told what makes it do nothing.
     """
     tags = TiffTags(content)
+    if backend == 'cv2':
+        _check_known(tags)
     alphas = (ALPHA, MULTIPLIED_ALPHA)
     content = tags.with_numbers(EXTRA_SAMPLES, *(alphas if backend == 'cv2' else alphas[::-1]))
     tags = TiffTags(content)
     for orientation in tags.numbers(ORIENTATION)[:1].tolist():
         content = tags.with_numbers(ORIENTATION, orientation, UPRIGHT)
     return content
+
+
+def _check_known(tags: TiffTags) -> None:
+    compression = tags.numbers(COMPRESSION)[:1].tolist() or [1]
+    num_bands = tags.numbers(SAMPLES_PER_PIXEL)[:1].tolist() or [1]
+    if compression[0] in UNKNOWN_TO_OPENCV or num_bands[0] > MOST_BANDS_OF_OPENCV:
+        raise InputError(
+            f'has {num_bands[0]} bands with compression {compression[0]}, which OpenCV cannot '
+            "decode: load it with LoadChip and tifffile (pip install 'mmsniper[images]')"
+        )
 
 
 def _by_pillow(content: bytes, flag: str) -> np.ndarray:

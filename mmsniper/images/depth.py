@@ -54,8 +54,12 @@ def to_8_bits(
     if image.dtype == np.uint8:
         return image
     if depth_range is None:
-        depth_range = _whole_range(image, name, bits)
-    low, high = depth_range
+        depth_range = whole_range(image, name, bits)
+    return scale_to_8_bits(image, *depth_range)
+
+
+def scale_to_8_bits(image: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Map samples of any type, so that ``low`` becomes 0 and ``high`` 255."""
     if image.dtype == np.uint16:
         return np.take(_table(low, high), image)  # faster than an index
     return _scaled(image, low, high)
@@ -76,20 +80,29 @@ def _scaled(samples: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.nan_to_num(scaled.clip(0, 255), nan=0).astype(np.uint8)
 
 
-def _whole_range(image: np.ndarray, name: str, bits: int | None) -> tuple[int, int]:
-    """The range of all values that the samples can have, where that is what they mean."""
+def whole_range(image: np.ndarray, name: str, bits: int | None) -> tuple[int, int]:
+    """The range of all values that the samples can have, where that is what they mean.
+
+    Args:
+        image: All samples of an image, or enough to know the largest one.
+        name: What the image is called in errors.
+        bits: How many bits of a sample are used, if the file says it.
+
+    Raises:
+        InputError: It is not: a range has to be given.
+    """
     if image.dtype != np.uint16:
         raise InputError(
             f'image {name} has samples of type {image.dtype}, from {np.nanmin(image):g} to '
-            f'{np.nanmax(image):g}: say with LoadIntactImage(depth_range=(low, high)) which values '
+            f'{np.nanmax(image):g}: say with depth_range=(low, high) of what loads it which values '
             'are black and white in every image'
         )
     largest = int(image.max())
     if bits in (None, 16) and 0 < largest < 2**14:
         raise InputError(
             f'image {name} has 16 bits per sample, but none above {largest}, and would come out '
-            'nearly black: say with LoadIntactImage(depth_range=(0, '
-            f'{2 ** max(largest.bit_length(), 10) - 1})) which values are black and white in every '
-            'image, or with (0, 65535) that it is meant to be dark'
+            'nearly black: say with depth_range=(0, '
+            f'{2 ** max(largest.bit_length(), 10) - 1}) of what loads it which values are black '
+            'and white in every image, or with (0, 65535) that it is meant to be dark'
         )
     return 0, 2 ** (bits or 16) - 1

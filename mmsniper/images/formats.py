@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .tiff import IMAGE_LENGTH, IMAGE_WIDTH, TiffTags
 
 
 def is_jpeg(content: bytes) -> bool:
@@ -44,6 +48,56 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         end = position + 2 + int.from_bytes(content[position + 2 : position + 4], 'big')
         yield marker, position + 4, end
         position = end
+
+
+@dataclass(frozen=True)
+class JpegFrame:
+    """What a JPEG says of itself before its first scan (ITU T.81, B.2.2).
+
+    Args:
+        width: In pixels, as stored.
+        height: Likewise; 0 where only the scan data tell.
+        num_components: 1 for grey, 3 for colour, 4 for ink.
+        bits: Of a sample.
+        is_huffman: Whether it is baseline, extended or progressive with Huffman codes, as nearly
+            all files are.
+    """
+
+    width: int
+    height: int
+    num_components: int
+    bits: int
+    is_huffman: bool
+
+
+def jpeg_frame(content: bytes) -> JpegFrame | None:
+    """The frame header of a JPEG, if there is one."""
+    for marker, start, _ in jpeg_segments(content):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(content) > start + 6:
+            bits, height, width, components = struct.unpack_from('>BHHB', content, start)
+            return JpegFrame(width, height, components, bits, marker <= 0xC2)
+    return None
+
+
+def stated_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, as stored, of a JPEG, PNG, BMP or TIFF; None of other files."""
+    if is_jpeg(content):
+        frame = jpeg_frame(content)
+        return (frame.width, frame.height) if frame and frame.height else None
+    if is_png(content) and len(content) >= 24:
+        return struct.unpack_from('>II', content, 16)
+    if content.startswith(b'BM') and len(content) >= 26 and content[14:15] >= b'\x28':
+        width, height = struct.unpack_from('<ii', content, 18)
+        return width, abs(height)
+    if is_tiff(content):
+        try:
+            tags = TiffTags(content)
+            sizes = tags.numbers(IMAGE_WIDTH), tags.numbers(IMAGE_LENGTH)
+        except ValueError:
+            return None
+        if all(len(size) for size in sizes):
+            return int(sizes[0][0]), int(sizes[1][0])
+    return None
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:

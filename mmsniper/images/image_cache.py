@@ -1,4 +1,4 @@
-"""Decoded images that a process keeps, bounded in bytes."""
+"""What a process keeps of image files: open files, and decoded images up to a bound of bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 import numpy as np
+
+# Each holds its list of tiles and a file descriptor, none its pixels.
+_MOST_OPEN_FILES = 16
 
 
 class ImageCache:
@@ -18,9 +21,10 @@ class ImageCache:
         max_bytes: How many bytes of pixels are kept.
     """
 
-    def __init__(self, max_bytes: int = 2**29) -> None:
+    def __init__(self, max_bytes: int = 2**28) -> None:
         self.max_bytes = max_bytes
         self._images: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._files: OrderedDict[Hashable, object] = OrderedDict()
 
     def get(self, key: Hashable, load: Callable[[], np.ndarray]) -> np.ndarray:
         """The image of a key, loaded if it is not here."""
@@ -32,8 +36,22 @@ class ImageCache:
         self._images[key] = image
         return image
 
+    def get_file(self, key: Hashable, load: Callable[[], object]) -> object:
+        """The open file of a key, opened if it is not here."""
+        file = self._files.pop(key, None)
+        if file is None:
+            file = load()
+            # The bytes of files that cannot be read in pieces are kept of the last one only.
+            for other in [k for k, f in self._files.items() if not f.cheap_windows]:
+                del self._files[other]
+            while len(self._files) >= _MOST_OPEN_FILES:
+                self._files.popitem(last=False)
+        self._files[key] = file
+        return file
+
     @property
     def num_bytes(self) -> int:
+        """Bytes of pixels that are kept now."""
         return sum(image.nbytes for image in self._images.values())
 
     def _make_room(self, num_bytes: int) -> None:

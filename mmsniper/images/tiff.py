@@ -7,13 +7,19 @@ import struct
 import numpy as np
 
 # Numbers of tags and values, as TIFF 6.0 and EXIF have them.
+IMAGE_WIDTH = 256
+IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
 COMPRESSION = 259
 ORIENTATION = 274
+SAMPLES_PER_PIXEL = 277
 EXTRA_SAMPLES = 338
 PIECES = ((273, 279), (324, 325))  # offsets and byte counts, of strips and of tiles
 DEFLATE = (8, 32946)
 MULTIPLIED_ALPHA, ALPHA = 1, 2
+# Compressions: JPEG 2000, LERC, LZMA, Zstandard, WebP and JPEG XL.
+UNKNOWN_TO_OPENCV = (33003, 33004, 33005, 34712, 34887, 34925, 50000, 50001, 50002)
+MOST_BANDS_OF_OPENCV = 4
 
 _NUMBERS = {1: 'u1', 3: 'u2', 4: 'u4', 13: 'u4', 16: 'u8'}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}

@@ -6,18 +6,27 @@ size is (width, height), as OpenCV has it.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Hashable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.fileio import LocalBackend, get_file_backend
 
 from mmsniper.errors import InputError
 
-from .decoding import decode_image, read_bytes
+from .decoding import read_bytes
+from .formats import is_jpeg, is_tiff
 from .image_cache import ImageCache
+from .jpeg_file import JpegFile
+from .optional import pyvips, tell_once, tifffile
+from .orientation import UPRIGHT, turn_upright
+from .plain_file import PlainFile
 from .rules import PixelRules
+from .tiff_file import TiffFile
+from .window_geometry import Window, as_stored, coarsest_level, pixels_around, resample
 
-Window = tuple[int, int, int, int]
 COLOR = PixelRules()
 _CACHE = ImageCache()
 
@@ -34,8 +43,8 @@ def image_size(
     Raises:
         BrokenImageError: The file is missing or is no image.
     """
-    image = _whole_image(source, rules, backend_args, cache)
-    return image.shape[1], image.shape[0]
+    _, file = _open(source, rules, backend_args, _CACHE if cache is None else cache)
+    return _turned(file.size, _orientation(file, rules))
 
 
 def read_window(
@@ -71,27 +80,93 @@ def read_window(
         BrokenImageError: The file is missing, or what is needed of it is not whole.
         InputError: The window is not inside the image, or the rules cannot be applied.
     """
-    image = _whole_image(source, rules, backend_args, cache)
-    height, width = image.shape[:2]
+    cache = _CACHE if cache is None else cache
+    key, file = _open(source, rules, backend_args, cache)
+    orientation = _orientation(file, rules)
+    width, height = _turned(file.size, orientation)
     left, top, right, bottom = window = window or (0, 0, width, height)
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise InputError(f'window {window} is not inside image {source} of {width}x{height} pixels')
-    pixels = image[top:bottom, left:right]
-    if exact and size is not None and size != (right - left, bottom - top):
-        return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
-    return pixels.copy()
+    size = size or (right - left, bottom - top)
+    stored = as_stored(window, orientation, file.size)
+    stored_size = _turned(size, orientation)
+    # What is kept for many windows is one level for all of them.
+    aligned = file.cheap_windows or not more
+    level = coarsest_level(file.ratios, stored, stored_size, aligned)
+    if level == 0:
+        pixels = file.read(0, stored, rules, more, cache, key)
+        if exact and pixels.shape[1::-1] != stored_size:
+            pixels = cv2.resize(pixels, stored_size, interpolation=cv2.INTER_LINEAR)
+    else:
+        ratio = file.ratios[level]
+        around, between = pixels_around(stored, ratio, file.level_sizes[level])
+        pixels = file.read(level, around, rules, more, cache, key)
+        if between:
+            pixels = resample(pixels, around, stored, ratio, stored_size)
+        elif pixels.shape[1::-1] != stored_size:
+            pixels = cv2.resize(pixels, stored_size, interpolation=cv2.INTER_LINEAR)
+    pixels = turn_upright(pixels, orientation)
+    # What is kept for other windows must not be written to.
+    return pixels if pixels.flags.writeable and pixels.flags.owndata else pixels.copy()
 
 
-def _whole_image(
-    source: str | Path, rules: PixelRules, backend_args: dict | None, cache: ImageCache | None
-) -> np.ndarray:
-    def load() -> np.ndarray:
-        return decode_image(
-            read_bytes(source, backend_args),
-            str(source),
-            rules.color_type,
-            rules.backend,
-            rules.depth_range,
-        )
+def _open(
+    source: str | Path, rules: PixelRules, backend_args: dict | None, cache: ImageCache
+) -> tuple[Hashable, JpegFile | TiffFile | PlainFile]:
+    """The open file, and a key that changes when the file does."""
+    name = str(source)
+    try:
+        local = isinstance(get_file_backend(name, backend_args=backend_args), LocalBackend)
+        status = os.stat(name) if local else None
+    except OSError:
+        local = False  # reading it says what is wrong
+        status = None
+    version = (status.st_mtime_ns, status.st_size, status.st_ino) if local else None
+    # Forked processes would share where their parent's file stands, so they open it themselves.
+    key = name, version, os.getpid(), rules.reads_samples, rules.color_type, rules.backend
+    return key, cache.get_file(
+        key, lambda: _read_file(name, rules, backend_args, local, cache, key)
+    )
 
-    return (cache or _CACHE).get((str(source), rules), load)
+
+def _read_file(
+    name: str,
+    rules: PixelRules,
+    backend_args: dict | None,
+    local: bool,
+    cache: ImageCache,
+    key: Hashable,
+) -> JpegFile | TiffFile | PlainFile:
+    content = None if local else read_bytes(name, backend_args)
+    if content is None:
+        try:
+            with open(name, 'rb') as file:
+                start = file.read(16)
+        except OSError:
+            start = b''
+    else:
+        start = content
+    if is_tiff(start) and rules.backend in (None, 'cv2'):
+        if tifffile is None:
+            tell_once(name, 'TIFFs are decoded whole', 'tifffile and imagecodecs')
+        else:
+            tiff = TiffFile(name if content is None else content, name)
+            if tiff.understood() and (tiff.needs_this() or rules.reads_samples):
+                return tiff
+            tiff.close()
+    if content is None:
+        content = read_bytes(name, backend_args)
+    if is_jpeg(content) and JpegFile.understands(content, rules):
+        if pyvips is None:
+            tell_once(name, 'JPEGs are decoded whole', 'pyvips')
+        return JpegFile(content, name)
+    return PlainFile(content, name, rules, cache, key)
+
+
+def _orientation(file: JpegFile | TiffFile | PlainFile, rules: PixelRules) -> int:
+    return file.orientation if rules.turns else UPRIGHT
+
+
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height after turning, or before it."""
+    return size if orientation < 5 else size[::-1]

@@ -11,7 +11,10 @@ from mmengine.hooks import Hook
 
 @HOOKS.register_module()
 class Recorder(Hook):
-    """Writes the chips of each epoch into the work folder, in the order of the batches."""
+    """Writes the chips of each epoch into the work folder, in the order of the batches.
+
+    Each is ((image, sum of its pixels, which no flip changes), level, left, top, right, bottom).
+    """
 
     priority = 'VERY_LOW'
 
@@ -20,7 +23,10 @@ class Recorder(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         given = self.given.setdefault(runner.epoch, [])
-        given += [(s.img_id, s.chip_level, *s.chip.tolist()) for s in data_batch['data_samples']]
+        given += [
+            ((s.img_id, int(pixels.sum())), s.chip_level, *s.chip.tolist())
+            for pixels, s in zip(data_batch['inputs'], data_batch['data_samples'])
+        ]
 
     def after_train(self, runner):
         with open(os.path.join(self.folder, f'chips_{get_rank()}.pkl'), 'wb') as file:

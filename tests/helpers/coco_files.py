@@ -57,7 +57,7 @@ def write_coco(folder, sizes, boxes, crowds=(), suffix='png', draw=True):
 
 
 PIPELINE = [
-    dict(type='LoadIntactImage'),
+    dict(type='LoadChip'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='ChipSample'),
     dict(type='ScaleNormalize'),

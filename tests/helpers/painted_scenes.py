@@ -30,7 +30,7 @@ LEVELS = dict(levels=[2.0, 1.0], valid_ranges=[(-1, 24), (20, -1)], chip_size=12
 ONE_LEVEL = dict(levels=[1.0], valid_ranges=[(-1, 24)], chip_size=128, stride=16)
 
 LOAD = [
-    dict(type='LoadIntactImage'),
+    dict(type='LoadChip'),
     dict(type='LoadAnnotations', with_bbox=True),
     # Whatever is visible counts, so that the class and the level alone say what is ignored.
     dict(type='ChipSample', min_visible=0.0),

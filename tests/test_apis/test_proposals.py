@@ -10,6 +10,7 @@ import torch
 from coco_files import write_coco
 from mmdet.registry import DATASETS
 from mmengine.structures import InstanceData
+from read_recorder import readers
 from torch import nn
 
 from mmsniper import InputError
@@ -105,6 +106,31 @@ def test_views_are_merged_in_pixels_of_the_image(data, tmp_path):
     assert np.allclose(table.scores, 0.9)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['proposals.npz']
     assert model.training, 'the model is as it was'
+
+
+@pytest.mark.parametrize('batch_size', [1, 3])
+def test_one_worker_loads_all_views_of_an_image(data, tmp_path, batch_size):
+    dataset, objects = data
+    pipeline = list(VIEWS['pipeline'])
+    pipeline.insert(1, dict(type='RecordRead', file=str(tmp_path / 'reads')))
+    views = pyramid_dataset(dataset, dict(VIEWS, pipeline=pipeline))
+    found = []
+    detect_on_pyramid(
+        Oracle(objects),
+        views,
+        found.append,
+        nms=dict(type='nms', iou_threshold=0.7),
+        max_per_image=100,
+        batch_size=batch_size,
+        num_workers=2,
+    )
+    names = [os.path.basename(sample.img_path) for sample in found]
+    assert names == [f'{index}.png' for index in range(5)], 'in the order of the images'
+    for name, sample in zip(names, found):
+        boxes = sample.pred_instances.bboxes.tolist()
+        assert sorted(boxes) == sorted(map(list, objects[name]))
+    shared = [name for name, of in readers(tmp_path / 'reads').items() if len(of) > 1]
+    assert len(shared) <= 1
 
 
 @pytest.mark.parametrize(

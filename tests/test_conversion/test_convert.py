@@ -258,7 +258,7 @@ def test_types_that_are_classes(tmp_path):
     chips = again.train_dataloader.dataset
     assert chips.type == 'ChipDataset' and chips.dataset.type.endswith('.CocoDataset')
     assert [step.type.split('.')[-1] for step in chips.pipeline] == [
-        'LoadIntactImage',
+        'LoadChip',
         'LoadAnnotations',
         'ChipSample',
         'ScaleNormalize',

@@ -40,7 +40,7 @@ def test_the_images_are_put_into_chips():
         **Recipe().train_settings(),
         dataset=KEPT,
         pipeline=[
-            dict(type='LoadIntactImage'),
+            dict(type='LoadChip'),
             PIPELINE[1],
             dict(type='ChipSample'),
             dict(type='ScaleNormalize'),

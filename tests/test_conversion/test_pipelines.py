@@ -19,7 +19,7 @@ LOAD = [
     dict(type='LoadAnnotations', with_bbox=True),
 ]
 LOADED = [
-    dict(type='LoadIntactImage', backend_args=None),
+    dict(type='LoadChip', backend_args=None),
     dict(type='LoadAnnotations', with_bbox=True),
 ]
 CHIP = [dict(type='ChipSample'), dict(type='ScaleNormalize')]
@@ -155,8 +155,10 @@ def test_all_that_is_loaded_stays():
         RESIZE,
         PACK,
     ]
-    pipeline, _ = convert_train_pipeline(inner, None, PipelineSettings(), Changes())
-    assert pipeline == [dict(type='LoadIntactImage', to_float32=True), inner[1], *CHIP, PACKED]
+    for loader in ('LoadImageFromFile', 'LoadIntactImage'):
+        inner[0]['type'] = loader
+        pipeline, _ = convert_train_pipeline(inner, None, PipelineSettings(), Changes())
+        assert pipeline == [dict(type='LoadChip', to_float32=True), inner[1], *CHIP, PACKED]
 
 
 def test_proposals():

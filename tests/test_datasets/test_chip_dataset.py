@@ -318,7 +318,8 @@ def test_a_pipeline_inside_is_an_error(inner):
 
 
 def test_broken_images(inner, tmp_path, caplog):
-    dataset = ChipDataset(inner, PIPELINE, **LEVELS)
+    pipeline = [dict(type='LoadIntactImage'), *PIPELINE[1:]]
+    dataset = ChipDataset(inner, pipeline, **LEVELS)
     index = int(np.flatnonzero(dataset.table.image == 0)[0])
     content = (tmp_path / '0.png').read_bytes()
     (tmp_path / '0.png').write_bytes(content[:500])
@@ -327,7 +328,7 @@ def test_broken_images(inner, tmp_path, caplog):
     (tmp_path / '0.png').unlink()
     with pytest.raises(BrokenImageError, match='0.png does not exist; check'):
         dataset[index]
-    skipping = ChipDataset(inner, PIPELINE, skip_broken_images=True, **LEVELS)
+    skipping = ChipDataset(inner, pipeline, skip_broken_images=True, **LEVELS)
     item, log = log_of(caplog, lambda: skipping[index])
     assert item['data_samples'].img_id == 2
     assert '0.png does not exist' in log
@@ -338,7 +339,7 @@ def test_broken_images(inner, tmp_path, caplog):
     # Leaving an image out of a test would be a wrong result.
     testing = ChipDataset(
         inner,
-        PIPELINE,
+        pipeline,
         levels=[1.0],
         valid_ranges=[(-1, -1)],
         test_mode=True,

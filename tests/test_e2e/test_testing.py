@@ -8,6 +8,7 @@ import pytest
 from command_line import TOOLS, run
 from mmengine.config import Config
 from mmengine.runner import Runner
+from read_recorder import readers
 
 PLAIN_PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -60,6 +61,28 @@ def test_one_whole_level_with_an_open_range_is_a_plain_test(tiny_config, checkpo
     assert sum(len(i['pred_instances']['scores']) for i in plain['images']) > 50
     assert_same(merged, plain, 1e-5)
     assert merged['metrics'] == pytest.approx(plain['metrics'], abs=1e-5)
+
+
+def test_one_worker_loads_all_views_of_an_image(tiny_config, tmp_path):
+    """And the metric gets what it gets without workers, in the same order."""
+    tiny_config.custom_imports.imports.append('read_recorder')
+    results = []
+    for num_workers in (0, 2):
+        config = Config(tiny_config.to_dict())
+        loader = config.test_dataloader
+        loader.update(num_workers=num_workers, persistent_workers=num_workers > 0)
+        loader.dataset.tile_size = 64
+        loader.dataset.pipeline.insert(1, dict(type='RecordRead', file=f'{tmp_path}/{num_workers}'))
+        # Untrained, but of the same seed.
+        results.append(detections_of(config, None, f'with_{num_workers}', tmp_path))
+    alone, lanes = results
+    assert sum(len(i['pred_instances']['scores']) for i in alone['images']) > 50
+    assert_same(alone, lanes, 0)
+    assert alone['metrics'] == lanes['metrics']
+    processes = readers(tmp_path / '2')
+    assert len(processes) == 7 and len(set().union(*processes.values())) == 2
+    shared = [name for name, of in processes.items() if len(of) > 1]
+    assert len(shared) <= 1, 'only one that was left for an idle worker'
 
 
 @pytest.mark.long

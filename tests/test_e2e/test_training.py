@@ -58,8 +58,8 @@ def test_training_by_iterations_gets_new_chips_each_pass(tiny_config, tmp_path):
 def expected(dataset) -> Counter:
     table = dataset.table
     return Counter(
-        (dataset.dataset.get_data_info(int(image))['img_id'], int(level), *box.tolist())
-        for image, level, box in zip(table.image, table.level, table.boxes)
+        ((item['data_samples'].img_id, int(item['inputs'].sum())), int(level), *box.tolist())
+        for item, level, box in zip(dataset, table.level, table.boxes)
     )
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mmengine.hooks import Hook
 from mmsniper.engine import ChipMergeHook, chip_merge_hook
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
+from mmsniper.evaluation.merging_evaluator import REQUIRED_KEYS
 
 
 def _load_fakes():
@@ -89,6 +91,20 @@ def test_loops_give_one_result_per_image(tmp_path, loop, batch_size):
     assert all(isinstance(evaluator, MergingEvaluator) for evaluator in spy.evaluators)
     assert spy.metrics == [{'recording/images': 5}] * 2
     assert type(getattr(runner, f'{loop}_evaluator')) is Evaluator
+
+
+@pytest.mark.parametrize(
+    'meta_keys, lanes', [(None, 2), ((*REQUIRED_KEYS, 'img_path'), 2), (REQUIRED_KEYS, 1)]
+)
+def test_workers_get_whole_images_that_can_be_told_apart(tmp_path, meta_keys, lanes):
+    dataset = fakes.FakeViews(5)
+    if meta_keys:
+        dataset.pipeline = SimpleNamespace(transforms=[SimpleNamespace(meta_keys=meta_keys)])
+    runner, metric = make_runner(tmp_path, [ChipMergeHook()], dataset, num_workers=2)
+    for loop in ('test', 'val'):
+        assert getattr(runner, loop)() == {'recording/images': 5}
+        check_recorded(metric)
+        assert getattr(runner, f'{loop}_dataloader').sampler.num_lanes == lanes
 
 
 @pytest.mark.parametrize('direction', ['horizontal', 'diagonal'])

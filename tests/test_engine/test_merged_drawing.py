@@ -35,7 +35,7 @@ class Log(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def draw(tmp_path, num_images=5, folders=('',), hooks=None, **settings):
+def draw(tmp_path, num_images=5, folders=('',), hooks=None, num_workers=0, **settings):
     """A runner that draws, what it shows, and the lines of its log."""
     paths = []
     for image in range(num_images):
@@ -59,7 +59,9 @@ def draw(tmp_path, num_images=5, folders=('',), hooks=None, **settings):
     # Whether it is registered before or after the merging makes no difference.
     hooks = [drawing, ChipMergeHook(), ChipMergeHook()] if hooks is None else hooks(drawing)
     metric = fakes.RecordingMetric()
-    runner = fakes.make_runner(tmp_path / 'run', dataset, metric, hooks, batch_size=4)
+    runner = fakes.make_runner(
+        tmp_path / 'run', dataset, metric, hooks, batch_size=4, num_workers=num_workers
+    )
     log = Log()
     runner.logger.addHandler(log)
     return runner, drawing, shown, log.lines
@@ -71,11 +73,12 @@ def drawn_box(picture):
     return [columns.min(), rows.min(), columns.max(), rows.max()]
 
 
-@pytest.mark.parametrize('order', [1, -1])
-def test_each_image_is_drawn_once_when_it_is_merged(tmp_path, order):
+@pytest.mark.parametrize('order, num_workers', [(1, 0), (-1, 0), (1, 2)])
+def test_each_image_is_drawn_once_when_it_is_merged(tmp_path, order, num_workers):
     runner, drawing, shown, lines = draw(
         tmp_path,
         hooks=lambda drawing: [drawing, ChipMergeHook()][::order],
+        num_workers=num_workers,
         test_out_dir='pictures',
     )
     runner.test()

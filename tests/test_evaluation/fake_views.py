@@ -150,13 +150,15 @@ class Lines(logging.Handler):
             self.kept.append(line)
 
 
-def make_runner(work_dir: str, dataset, metric, hooks, batch_size=2, sampler=None, **kwargs):
+def make_runner(
+    work_dir: str, dataset, metric, hooks, batch_size=2, sampler=None, num_workers=0, **kwargs
+):
     """A runner that can validate and test on the dataset."""
     loader = dict(
         dataset=dataset,
         sampler=sampler or dict(type='ViewSampler'),
         batch_size=batch_size,
-        num_workers=0,
+        num_workers=num_workers,
     )
     kwargs.setdefault('model', FakeDetector())
     return Runner(

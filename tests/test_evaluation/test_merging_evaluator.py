@@ -213,8 +213,9 @@ def test_only_rle_is_held_between_views(keep):
     evaluator = merging(keep)
     samples = [view(with_masks([[1, 1, 4, 4]], [0.9], (80, 60)), 0, 2, chip=(0, 0, 60, 80))]
     evaluator.process(samples)
-    ((held,),) = (views.values() for views in evaluator._unfinished.values())
-    assert isinstance(held.masks, RLEMasks)
+    (image,) = evaluator._images._in_order
+    (held,) = image.views.values()
+    assert isinstance(held.masks, RLEMasks) and image.last.pred_instances is held
     assert filled(dict(pred_instances=samples[0].pred_instances)) == [[1, 1, 4, 4]]
 
 
@@ -259,6 +260,52 @@ def test_views_in_any_order_and_repeated_images(keep):
         assert evaluator.num_unfinished == 0
     evaluator.evaluate(9)
     assert [len(s['pred_instances']['bboxes']) for s in keep.samples] == [1, 1, 1]
+
+
+def test_images_go_on_in_the_order_in_which_they_began(keep):
+    evaluator = merging(keep, num_images=4)
+    handed_on = []
+    # Images 1 and 2 end before image 0, and image 3 begins after it has ended.
+    for image, number in [(0, 0), (1, 0), (2, 0), (1, 1), (0, 2), (2, 1), (0, 1), (3, 1), (3, 0)]:
+        box = [[10 * image, 5, 10 * image + 5, 10]]
+        num_views = 3 if image == 0 else 2
+        samples = [view(instances(box), number, num_views, img_id=image)]
+        evaluator.process(samples)
+        handed_on.append([(at, sample.img_id) for at, sample in evaluator.finished.items()])
+        complete = (image, number) in [(1, 1), (2, 1), (0, 1), (3, 0)]
+        assert ('num_views' in samples[0]) != complete, 'hooks see it at once'
+    assert handed_on == [[]] * 6 + [[(0, 0), (1, 1), (2, 2)], [], [(3, 3)]]
+    assert evaluator.evaluate(9) == {'keep/images': 4}
+    assert [sample['img_id'] for sample in keep.samples] == [0, 1, 2, 3]
+
+
+def test_fields_are_those_of_the_last_view_in_whichever_order_they_come(keep):
+    for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
+        evaluator = merging(keep)
+        for number in order:
+            sample = view(instances([]), number, 3, note=f'of view {number}')
+            sample.gt_instances = instances([[number, 0, 9, 9]])
+            evaluator.process([sample])
+        evaluator.evaluate(3)
+        assert keep.samples[0]['note'] == 'of view 2'
+        assert keep.samples[0]['gt_instances']['bboxes'].tolist() == [[2, 0, 9, 9]]
+        keep.results.clear()
+
+
+def test_an_image_twice_in_a_dataset_may_be_under_way_twice(keep):
+    evaluator = merging(keep, num_images=3)
+    for image, number in [(7, 0), (8, 0), (7, 0), (7, 1), (8, 1), (7, 1)]:
+        evaluator.process([view(instances([[5, 5, 15, 15]]), number, 2, img_id=image)])
+    assert evaluator.evaluate(6) == {'keep/images': 3}
+    assert [sample['img_id'] for sample in keep.samples] == [7, 8, 7]
+
+
+def test_a_view_that_comes_twice_does_not_complete_its_image(keep):
+    evaluator = merging(keep)
+    for number in (0, 0):
+        evaluator.process([view(instances([]), number, 2)])
+    with pytest.raises(InputError, match='^2 images did not get all their views'):
+        evaluator.evaluate(2)
 
 
 def test_equal_ids_of_concatenated_datasets_stay_apart(keep):

@@ -8,7 +8,9 @@ import pytest
 from proposal_tables import proposal_table, random_boxes
 
 from mmsniper.datasets.proposal_file import write_proposals
+from mmsniper.datasets.transforms import load_chip
 from mmsniper.errors import InputError
+from mmsniper.images import read_window
 from mmsniper.visualization.canvas import NEGATIVE_COLOUR, PROPOSAL_COLOUR
 
 SCRIPT = Path(__file__).parents[2] / 'tools' / 'misc' / 'browse_chips.py'
@@ -122,6 +124,26 @@ def test_the_sheet_shows_what_the_detector_gets(tool, config, monkeypatch, tmp_p
         expected = [[40, 40]] if fine else [[55, 50]]
         assert sides.tolist() == expected
         assert len(ignoring) <= 1
+
+
+def test_whole_images_are_shown_where_chips_are_loaded(tool, root, tmp_path, monkeypatch):
+    asked = []
+
+    def read(path, window, size, **kwargs):
+        asked.append((window is None, kwargs['more']))
+        return read_window(path, window, size, **kwargs)
+
+    monkeypatch.setattr(load_chip, 'read_window', read)
+    pictures = []
+    for loader in ('LoadImageFromFile', 'LoadChip'):
+        pipeline = PIPELINE.replace('LoadImageFromFile', loader)
+        config = write_config(tmp_path, CHIPS.format(root=str(root), pipeline=pipeline))
+        out = tmp_path / loader
+        tool.main([config, '--out-dir', str(out), '-n', '3'])
+        pictures.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert pictures[0] == pictures[1]
+    # Each image once, then its two chips, of images that have been decoded already.
+    assert asked == [(True, True)] * 3 + [(False, True)] * 6
 
 
 def test_negative_chips_are_shown_with_their_proposals(tool, config, root, tmp_path):

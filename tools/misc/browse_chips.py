@@ -22,9 +22,9 @@ from mmengine.runner import set_random_seed
 from tqdm import tqdm
 
 from mmsniper.conversion.stage_configs import chip_config
-from mmsniper.datasets import ChipDataset
+from mmsniper.datasets import ChipDataset, LoadChip
 from mmsniper.datasets.nesting import nested_datasets
-from mmsniper.datasets.transforms.moving import check_image_size
+from mmsniper.datasets.transforms.moving import all_transforms, check_image_size
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import positive_int
@@ -59,6 +59,9 @@ def build_dataset(config: Path, options: dict | None, proposals: Path | None = N
             'ChipDataset: name a config that trains on chips'
         )
     chips.check_items()
+    for transform in all_transforms(chips.pipeline.transforms):
+        if isinstance(transform, LoadChip):
+            transform.chips_follow = True  # all that are shown of an image, one after the other
     # A wrapper that concatenates or repeats numbers its items otherwise; then the chips are shown
     # as they come out of their own pipeline.
     same_items = len(dataset) == len(chips)
@@ -72,17 +75,16 @@ def load_image(chips: ChipDataset, item: int) -> tuple:
         tuple: the image (H, W, 3) BGR, and what the dataset says of it.
     """
     info = chips.get_data_info(item)
-    results = dict(info)
+    results = {key: value for key, value in info.items() if key != 'chip'}
     for transform in chips.pipeline.transforms:
         results = transform(results)
         if results is None or 'img' in results:
             break
     if not results or 'img' not in results:
-        raise InputError(
-            'the pipeline of ChipDataset loads no image: begin it with LoadImageFromFile'
-        )
-    check_image_size(results)  # which ChipSample does for chips
-    return results['img'], info
+        raise InputError('the pipeline of ChipDataset loads no image: begin it with LoadChip')
+    image = results['img']
+    check_image_size(results, image.shape[:2])  # which ChipSample does for chips
+    return image, info
 
 
 def draw_image(chips: ChipDataset, image_index: int, max_width: int) -> tuple[str, np.ndarray]:

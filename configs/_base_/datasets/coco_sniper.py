@@ -6,7 +6,7 @@ data_root = 'data/coco/'
 backend_args = None
 
 train_pipeline = [
-    dict(type='LoadIntactImage', backend_args=backend_args),
+    dict(type='LoadChip', backend_args=backend_args),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='ChipSample'),
     dict(type='ScaleNormalize'),
@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='PackChipInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadIntactImage', backend_args=backend_args),
+    dict(type='LoadChip', backend_args=backend_args),
     dict(type='ChipSample'),
     dict(type='ScaleNormalize'),
     # If you don't have a gt annotation, delete this transform.

@@ -1,7 +1,8 @@
-"""Deal whole images, not single views, to the ranks of a test."""
+"""Deal whole images, not single views, to the ranks of a test and to their loading workers."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Sized
 
@@ -9,7 +10,7 @@ import numpy as np
 from mmdet.registry import DATA_SAMPLERS
 from mmengine.dist import get_dist_info
 from mmengine.logging import print_log
-from torch.utils.data import Sampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from ...errors import InputError
 from ...utils.settings import check_switch
@@ -17,11 +18,23 @@ from ...utils.settings import check_switch
 
 @DATA_SAMPLERS.register_module()
 class ViewSampler(Sampler):
-    """Yields all views of an image together and in order, on one rank.
+    """Yields all views of an image in order, on one rank and to one loading worker.
 
     Rank ``r`` of ``W`` gets the images ``r``, ``r + W``, ``r + 2W``, ... That is the order in which
     mmengine's ``collect_results`` interleaves the results of the ranks and cuts them to the number
-    of images, so every image is counted exactly once.
+    of images, so every image is counted exactly once. A rank never gets an image twice.
+
+    A data loader sends its batches to its workers in turn, so each of them would have to decode
+    each image if the images simply came one after the other, as they do until :meth:`set_lanes` is
+    called. From then on batches are dealt in as many lanes as there are workers, and a lane that is
+    done with an image takes the next one that none has had. So images begin in order, though they
+    may end in another, and each is loaded by one worker. Above one view per batch, other views come
+    together in a batch then, and are padded to the size of others.
+
+    In the end, when no image is left to begin with, an idle lane takes over the later half of what
+    the fullest one still has to do, since the data loader passes no worker over: of a single huge
+    image each worker loads parts that hang together. Fewer images than lanes are shared so. If each
+    worker has to decode such an image as a whole, a single worker does less in all.
 
     Args:
         dataset: A :class:`ChipDataset` in test mode, whose ``view_starts[i]`` is the index of the
@@ -62,7 +75,19 @@ class ViewSampler(Sampler):
         view_starts = np.asarray(view_starts, dtype=np.int64)
         images = self._images(len(view_starts) - 1)
         self.num_images = len(images)
-        self._indices = _ranges(view_starts[images], view_starts[images + 1])
+        self._starts, self._ends = view_starts[images], view_starts[images + 1]
+        self.set_lanes(1, 1)
+
+    def set_lanes(self, num_lanes: int, batch_size: int) -> None:
+        """Deal the batches of the epochs to come in lanes.
+
+        Args:
+            num_lanes: How many workers load batches in turn; with 1 the images come one after the
+                other.
+            batch_size: How many indices make a batch.
+        """
+        self.num_lanes = num_lanes
+        self.batch_size = batch_size
 
     def _images(self, num_images: int) -> np.ndarray:
         """The images of this rank, in order, as an int64 array."""
@@ -82,15 +107,43 @@ class ViewSampler(Sampler):
                 logger='current',
                 level=logging.WARNING,
             )
-        return iter(self._indices.tolist())
+        images = map(range, self._starts.tolist(), self._ends.tolist())
+        return _deal(images, self.num_lanes, self.batch_size)
 
     def __len__(self) -> int:
         """The number of views of this rank; ranks may differ."""
-        return len(self._indices)
+        return int((self._ends - self._starts).sum())
 
 
-def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Concatenates ``arange(start, end)`` of all pairs, without a loop over them."""
-    counts = ends - starts
-    firsts = np.cumsum(counts) - counts  # where each range begins in the output
-    return np.repeat(starts - firsts, counts) + np.arange(counts.sum(), dtype=np.int64)
+def deal_to_workers(loader: DataLoader) -> None:
+    """Have all views of an image loaded by one worker of a data loader, from its next epoch on.
+
+    Loaders without a :class:`ViewSampler` are left alone, and so are those that make batches in
+    another way than torch's ``BatchSampler``.
+    """
+    batches = loader.batch_sampler
+    if type(batches) is BatchSampler and isinstance(batches.sampler, ViewSampler):
+        batches.sampler.set_lanes(max(loader.num_workers, 1), batches.batch_size)
+
+
+def _deal(images: Iterator[range], num_lanes: int, batch_size: int) -> Iterator[int]:
+    """Yields the indices of all images, ``batch_size`` of each lane in turn."""
+    lanes = [range(0)] * num_lanes
+    for lane in itertools.cycle(range(num_lanes)):
+        room = batch_size
+        while room:
+            views = lanes[lane] or next(images, None) or _take_over(lanes)
+            if not views:
+                return
+            now, lanes[lane] = views[:room], views[room:]
+            yield from now
+            room -= len(now)
+
+
+def _take_over(lanes: list[range]) -> range:
+    """Takes the later half of what the fullest lane has, at least one index if it has any."""
+    fullest = max(range(len(lanes)), key=lambda lane: len(lanes[lane]))
+    views = lanes[fullest]
+    half = len(views) // 2
+    lanes[fullest] = views[:half]
+    return views[half:]

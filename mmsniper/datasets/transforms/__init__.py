@@ -4,6 +4,7 @@ from mmsniper.images import BrokenImageError
 
 from .chip_sample import ChipSample
 from .load_annotations import LoadChipAnnotations, load_masks_for_chips
+from .load_chip import LoadChip
 from .load_image import LoadIntactImage
 from .pack_chip_inputs import PackChipInputs
 from .scale_normalize import ScaleNormalize
@@ -11,6 +12,7 @@ from .scale_normalize import ScaleNormalize
 __all__ = [
     'BrokenImageError',
     'ChipSample',
+    'LoadChip',
     'LoadChipAnnotations',
     'LoadIntactImage',
     'PackChipInputs',

@@ -14,6 +14,7 @@ from mmsniper.chips import Pyramid, box_levels, positive_chips
 from mmsniper.errors import InputError
 
 from .chip_masks import crop_masks
+from .chip_window import chip_window, whole_shape
 from .instances import select_instances
 from .moving import check_image_size, check_unmoved
 
@@ -85,13 +86,13 @@ class ChipSample(BaseTransform):
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         """Crop ``results`` to its chip."""
-        height, width = results['img'].shape[:2]
+        height, width = shape = whole_shape(results)
         if 'chip' in results:
             check_unmoved(results)
-        check_image_size(results)
+        check_image_size(results, shape)
         boxes = results.get('gt_bboxes')
         if boxes is not None:
-            boxes.clip_((height, width))
+            boxes.clip_(shape)
             results['gt_box_sizes'] = boxes.areas.clamp(min=0).sqrt().numpy().astype(np.float32)
         if 'chip' not in results:
             self._sample(results)
@@ -100,14 +101,17 @@ class ChipSample(BaseTransform):
             # By value, because a transform may have removed or reordered instances.
             same = boxes.numpy()[:, None] == promoted
             results['gt_promoted'] = same.all(axis=2).any(axis=1)
-        left, top, right, bottom = (int(value) for value in np.rint(results['chip']))
-        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        left, top, right, bottom = chip_window(results, shape)
+        loaded = results.get('loaded_window')
+        if loaded is None:
+            results['img'] = results['img'][top:bottom, left:right]
+        elif loaded != (left, top, right, bottom):
             raise InputError(
-                f'chip {(left, top, right, bottom)} is not inside image '
-                f'{results.get("img_path")} of {width}x{height} pixels'
+                f'the chip of image {results.get("img_path")} is {(left, top, right, bottom)}, but '
+                f'was {loaded} when LoadChip loaded it: put what changes chips before LoadChip, or '
+                'load whole images with LoadIntactImage'
             )
         results['image_shape'] = (height, width)
-        results['img'] = results['img'][top:bottom, left:right]
         results['img_shape'] = results['ori_shape'] = (bottom - top, right - left)
         _record_translation(results, left, top)
         window = np.array([left, top, right, bottom])
@@ -141,7 +145,7 @@ class ChipSample(BaseTransform):
                 'ChipSample found no chip: wrap the dataset in ChipDataset, or give ChipSample its '
                 'own levels and valid_ranges'
             )
-        height, width = results['img'].shape[:2]
+        height, width = whole_shape(results)
         boxes = results.get('gt_bboxes')
         boxes = np.zeros((0, 4), np.float32) if boxes is None else boxes.numpy()
         usable = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

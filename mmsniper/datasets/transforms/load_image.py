@@ -10,8 +10,7 @@ from mmdet.registry import TRANSFORMS
 from mmengine.logging import print_log
 
 from mmsniper.images import (
-    check_decoding,
-    check_depth_range,
+    PixelRules,
     decode_image,
     keeps_size,
     read_bytes,
@@ -29,7 +28,8 @@ class LoadIntactImage(LoadImageFromFile):
     from there would teach the detector that its objects look so. Here an image is turned as its
     orientation tag says (unless ``color_type`` ends in ``_ignore_orientation``), loses its alpha
     without being multiplied by it, becomes 8 bits deep by a range that holds for all images, and
-    is refused if it is not whole. docs/images.md has the rules in full.
+    is refused if it is not whole. docs/images.md has the rules in full. For chips
+    :class:`LoadChip` does the same and reads less.
 
     Args:
         depth_range (tuple, optional): The sample values that become 0 and 255 in images of more
@@ -46,23 +46,17 @@ class LoadIntactImage(LoadImageFromFile):
 
     def __init__(self, *args, depth_range: tuple[float, float] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        check_decoding(self.color_type, self.imdecode_backend)
-        self.depth_range = check_depth_range(depth_range)
+        self.rules = PixelRules(self.color_type, self.imdecode_backend, depth_range)
         self._told_of_turning = False
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']`` into ``results['img']``, shape (h, w, channels)."""
         path = results['img_path']
         content = read_bytes(path, self.backend_args)
-        image = decode_image(
-            content, path, self.color_type, self.imdecode_backend, self.depth_range
-        )
-        if (
-            not self._told_of_turning
-            and 'height' in results
-            and turns(self.color_type, self.imdecode_backend)
-        ):
-            self._tell_of_turning(path, stored_orientation(content), image)
+        rules = self.rules
+        image = decode_image(content, path, rules.color_type, rules.backend, rules.depth_range)
+        if self._may_tell_of_turning(results):
+            self._tell_of_turning(path, stored_orientation(content), image.shape[:2])
         if self.to_float32:
             image = image.astype(np.float32)
         results['img'] = image
@@ -70,22 +64,26 @@ class LoadIntactImage(LoadImageFromFile):
         results['ori_shape'] = image.shape[:2]
         return results
 
-    def _tell_of_turning(self, path: str, orientation: int, image: np.ndarray) -> None:
+    def _may_tell_of_turning(self, results: dict) -> bool:
+        turned = turns(self.color_type, self.imdecode_backend)
+        return turned and 'height' in results and not self._told_of_turning
+
+    def _tell_of_turning(self, path: str, orientation: int, shape: tuple[int, int]) -> None:
         """Warn, once, of an image that was turned while its annotation's size says nothing of it.
 
         Where turning changes the size, ``ChipSample`` compares it with the annotation's.
         """
-        if not keeps_size(orientation, image.shape):
+        if not keeps_size(orientation, shape):
             return
         self._told_of_turning = True
         print_log(
             f'image {path} was turned as its EXIF orientation {orientation} says, which its '
             'annotated size can neither confirm nor deny; if its boxes are about the pixels as '
-            f"stored, use LoadIntactImage(color_type='{self.color_type}_ignore_orientation') "
+            f"stored, use {type(self).__name__}(color_type='{self.color_type}_ignore_orientation') "
             '(this is said once per process)',
             'current',
             logging.WARNING,
         )
 
     def __repr__(self) -> str:
-        return f'{super().__repr__()[:-1]}, depth_range={self.depth_range})'
+        return f'{super().__repr__()[:-1]}, depth_range={self.rules.depth_range})'

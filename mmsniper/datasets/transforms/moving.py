@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmcv import transforms as mmcv_transforms
 from mmdet.datasets import transforms
 
 from mmsniper.errors import InputError
+
+from .chip_window import whole_shape
 
 RESIZING = (
     mmcv_transforms.Resize,
@@ -94,9 +96,14 @@ def check_unmoved(results: dict) -> None:
         raise MovedImageError(_message(f'boxes of image {results.get("img_path")} were moved'))
 
 
-def check_image_size(results: dict) -> None:
-    """Raise an InputError where an image has not the size that its annotation states."""
-    height, width = results['img'].shape[:2]
+def check_image_size(results: dict, shape: Sequence[int]) -> None:
+    """Raise an InputError where an image has not the size that its annotation states.
+
+    Args:
+        results (dict): The results of a pipeline before its chip is cut.
+        shape (Sequence[int]): Height and width of the whole image.
+    """
+    height, width = shape
     expected = (results.get('height', height), results.get('width', width))
     if (height, width) == expected:
         return
@@ -106,8 +113,8 @@ def check_image_size(results: dict) -> None:
             _message(f'{found} and was {expected[1]}x{expected[0]} when it was loaded: it changed')
         )
     hint = (
-        "it may carry an EXIF rotation, which LoadIntactImage applies with color_type='color' and "
-        "leaves out with 'color_ignore_orientation'"
+        'it may carry an EXIF rotation, which LoadChip and LoadIntactImage apply with '
+        "color_type='color' and leave out with 'color_ignore_orientation'"
         if (width, height) == expected
         else 'correct the annotation or the file'
     )
@@ -129,7 +136,7 @@ def _boxes_were_moved(results: dict) -> bool:
     boxes, instances = results.get('gt_bboxes'), results.get('instances')
     if boxes is None or instances is None or len(boxes) == 0:
         return False
-    height, width = results['img'].shape[:2]
+    height, width = whole_shape(results)
     limits = np.array([width, height, width, height])
     annotated = np.array([instance['bbox'] for instance in instances], np.float64).reshape(-1, 4)
     boxes, annotated = (np.clip(corners, 0, limits) for corners in (boxes.numpy(), annotated))

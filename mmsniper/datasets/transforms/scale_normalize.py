@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import mmcv.transforms
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
@@ -14,13 +15,12 @@ from mmsniper.chips import Pyramid, in_valid_range
 from mmsniper.errors import InputError
 
 from .chip_masks import check_no_rle_lost
+from .chip_window import level_size
 from .instances import select_instances
 
 # The size, relative to the object's, of the smallest proposal with an IoU of 0.5 with it.
 MATCHING = np.sqrt(0.5)
 MODES = ('ignore', 'drop', 'erase', 'keep')
-# In pixels: MMDetection's PackDetInputs raises on a flipped image that is one pixel wide or high.
-SMALLEST_SIDE = 2
 
 
 @TRANSFORMS.register_module()
@@ -31,7 +31,8 @@ class ScaleNormalize(BaseTransform):
     images, it picks a level at random and is the SNIP method (arXiv:1711.08189); it then needs
     ``levels`` and ``valid_ranges``.
 
-    No side of the image becomes shorter than two pixels.
+    No side of the image becomes shorter than two pixels. The image of a chip that :class:`LoadChip`
+    has read at its level's resolution stays as it is, and what belongs to it is resized.
 
     An object counts at a level if its sqrt(w*h), before any crop and in pixels of the original
     image, lies in ``[lo, hi)``. On chips it also counts if it fits no chip of the levels where it
@@ -88,20 +89,45 @@ class ScaleNormalize(BaseTransform):
             check_no_rle_lost(results)
         if 'chip_scale' not in results:
             self._pick_level(results)
+        # LoadChip may have read the image of a chip at its level's size.
+        from_window = results.pop('loaded_window', None) is not None
+        shape = results['img_shape'] if from_window else results['img'].shape[:2]
         if results.get('gt_bboxes') is not None:
-            self._treat_out_of_range(results)
+            self._treat_out_of_range(results, shape)
         # Other transforms would not keep it aligned with the boxes.
         results.pop('gt_box_sizes', None)
         results.pop('gt_promoted', None)
-        height, width = results['img'].shape[:2]
-        scale = results['chip_scale']
-        # mmcv.rescale_size rounds the same way, so that a whole image comes out as from Resize.
-        self.resize.scale = tuple(
-            max(SMALLEST_SIDE, int(side * scale + 0.5)) for side in (width, height)
-        )
-        results = self.resize(results)
+        self.resize.scale = level_size(shape[::-1], results['chip_scale'])
+        if results['img'].shape[:2] == shape:
+            results = self.resize(results)
+        else:
+            results = self._resize_all_but_image(results, shape)
         if results.get('proposals') is not None:
             _rescale_proposals(results)
+        return results
+
+    @property
+    def resizes_plainly(self) -> bool:
+        """Whether ``resize_type`` does nothing to the image but resize it, as ``Resize`` does."""
+        method = getattr(type(self.resize), '_resize_img', None)
+        return method is mmcv.transforms.Resize._resize_img
+
+    def _resize_all_but_image(self, results: dict, shape: tuple[int, int]) -> dict:
+        """Resize what belongs to a chip of ``shape`` whose image has its level's size already."""
+        image = results['img']
+        size, found = self.resize.scale, image.shape[1::-1]
+        if found != size:
+            raise InputError(
+                f'the chip of image {results.get("img_path")} has {found[0]}x{found[1]} pixels at '
+                f'ScaleNormalize instead of {size[0]}x{size[1]}: put what moves pixels or changes '
+                'chips behind it'
+            )
+        results['img_shape'] = size[::-1]
+        results['scale_factor'] = tuple(new / old for new, old in zip(size, shape[::-1]))
+        results['keep_ratio'] = self.resize.keep_ratio
+        results['img'] = None  # which is optional to what resizes
+        results = self.resize(results)
+        results['img'] = image
         return results
 
     def _pick_level(self, results: dict) -> None:
@@ -121,7 +147,7 @@ class ScaleNormalize(BaseTransform):
     def _random_level(self) -> int:
         return np.random.randint(self.pyramid.num_levels)
 
-    def _treat_out_of_range(self, results: dict) -> None:
+    def _treat_out_of_range(self, results: dict, shape: tuple[int, int]) -> None:
         boxes = results['gt_bboxes']
         sizes = results.get('gt_box_sizes')
         if sizes is None:
@@ -147,12 +173,16 @@ class ScaleNormalize(BaseTransform):
         results['gt_ignore_flags'] = ignored
         segmentation = results.get('gt_seg_map')
         if ignored.any() and (self.mode == 'erase' or segmentation is not None):
-            corners, shape = boxes.numpy(), results['img'].shape[:2]
-            left_out = _covered(corners[ignored], shape) & ~_covered(corners[~ignored], shape)
+            corners = boxes.numpy()
             if segmentation is not None:
                 label = np.uint8(results.get('ignore_index', 255))
+                left_out = _left_out(corners, ignored, shape)
                 results['gt_seg_map'] = np.where(left_out, label, segmentation)
             if self.mode == 'erase':
+                found = results['img'].shape[:2]
+                # Multiplied first, so that what is whole stays whole.
+                corners = corners.astype(np.float64) * (found[::-1] * 2) / (shape[::-1] * 2)
+                left_out = _left_out(corners, ignored, found)
                 results['img'] = fill(results['img'], left_out, self.fill_value)
                 select_instances(results, ~ignored)
 
@@ -194,6 +224,11 @@ def fill(image: np.ndarray, filled: np.ndarray, value: Sequence[float]) -> np.nd
     image = image.copy()
     image[filled] = value.astype(image.dtype) if image.ndim == 3 else value.astype(image.dtype)[0]
     return image
+
+
+def _left_out(boxes: np.ndarray, ignored: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels that ignored boxes touch and no others do, shape ``shape``, bool."""
+    return _covered(boxes[ignored], shape) & ~_covered(boxes[~ignored], shape)
 
 
 def _covered(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -199,7 +199,7 @@ def _train_dataloader(
         seed=seed,
         dataset=_images(suite, data_root, 'train'),
         pipeline=[
-            dict(type='LoadIntactImage'),
+            dict(type='LoadChip'),
             dict(type='LoadAnnotations', with_bbox=True),
             dict(type='ChipSample'),
             dict(type='ScaleNormalize', mode=recipe.out_of_range),
@@ -276,7 +276,7 @@ def _set_test(config: Config, suite: Suite, way: TestWay, data_root: Path) -> No
             valid_ranges=ranges,
             dataset=dict(**_images(suite, data_root, 'val'), test_mode=True),
             pipeline=[
-                dict(type='LoadIntactImage'),
+                dict(type='LoadChip'),
                 dict(type='ChipSample'),
                 dict(type='ScaleNormalize'),
                 dict(type='LoadAnnotations', with_bbox=True),

@@ -1,20 +1,23 @@
 """ViewSampler deals whole images so that mmengine's collecting counts each of them once."""
 
+import os
 from itertools import chain, zip_longest
 
 import numpy as np
 import pytest
 from mmdet.registry import DATA_SAMPLERS
+from torch.utils.data import BatchSampler, DataLoader
 
-from mmsniper.datasets.samplers import ViewSampler, view_sampler
+from mmsniper.datasets.samplers import ViewSampler, deal_to_workers, view_sampler
 from mmsniper.errors import InputError
 
 
 class Views:
     """A dataset of ``num_images`` images with 1 to 4 views each."""
 
-    def __init__(self, num_images):
-        counts = np.random.default_rng(num_images).integers(1, 5, size=num_images)
+    def __init__(self, num_images, counts=None):
+        if counts is None:
+            counts = np.random.default_rng(num_images).integers(1, 5, size=num_images)
         self.view_starts = np.concatenate([[0], np.cumsum(counts)])
         self.images = np.repeat(np.arange(num_images), counts)
 
@@ -66,6 +69,137 @@ def test_padding_starts_again_with_the_first_images(monkeypatch):
     dataset = Views(5)
     parts = [whole_images(dataset, list(sampler)) for sampler in samplers(monkeypatch, dataset, 4)]
     assert parts == [[0, 4], [1, 0], [2, 1], [3, 2]]
+
+
+def test_a_rank_never_gets_an_image_twice(monkeypatch):
+    for num_images in range(1, 13):
+        for world_size in range(1, 9):
+            for sampler in samplers(monkeypatch, Views(num_images), world_size):
+                assert len(set(sampler)) == len(sampler)
+
+
+def dealt(dataset, sampler, num_workers, batch_size):
+    """(image, view, worker) of all indices, in the order of the batches of a data loader."""
+    sampler.set_lanes(max(num_workers, 1), batch_size)
+    assert len(sampler) == len(list(sampler))
+    return [
+        (int(dataset.images[index]), int(index), number % max(num_workers, 1))
+        for number, batch in enumerate(BatchSampler(sampler, batch_size, drop_last=False))
+        for index in batch
+    ]
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 3])
+@pytest.mark.parametrize('batch_size', [1, 2, 3, 8])
+@pytest.mark.parametrize('num_workers', [0, 1, 2, 3, 4, 7])
+def test_one_worker_gets_all_views_of_an_image(monkeypatch, num_workers, batch_size, world_size):
+    generator = np.random.default_rng(0)
+    for num_images, most in ((1, 40), (2, 9), (5, 30), (30, 6), (40, 1)):
+        counts = generator.integers(1, most + 1, size=num_images)
+        counts[generator.integers(num_images)] *= 9
+        dataset = Views(num_images, counts)
+        for sampler in samplers(monkeypatch, dataset, world_size):
+            in_order = list(sampler)
+            given = dealt(dataset, sampler, num_workers, batch_size)
+            assert sorted(index for _, index, _ in given) == sorted(in_order)
+            # Images begin in order, each with its first view.
+            begun = list(dict.fromkeys(image for image, _, _ in given))
+            assert begun == list(dict.fromkeys(dataset.images[in_order].tolist()))
+            workers, seen = {}, {}
+            for image, index, worker in given:
+                assert image in seen or index == dataset.view_starts[image]
+                workers.setdefault(image, set()).add(worker)
+                seen.setdefault(image, []).append(index)
+            shared = [image for image in begun if len(workers[image]) > 1]
+            if num_workers <= 1:
+                assert [index for _, index, _ in given] == in_order and not shared
+                continue
+            assert len(shared) <= num_workers - 1
+            # These were all unfinished when the last image had begun.
+            last = next(at for at, (image, _, _) in enumerate(given) if image == begun[-1])
+            for image in shared:
+                assert any(image == later for later, _, _ in given[last:])
+            for image in set(begun) - set(shared):
+                assert seen[image] == sorted(seen[image]), 'level by level'
+
+
+def test_lanes_by_hand():
+    dataset = Views(5, [5, 2, 1, 3, 1])  # views 0-4, 5-6, 7, 8-10, 11
+    sampler = ViewSampler(dataset)
+    sampler.set_lanes(2, 1)
+    first, second = list(sampler)[::2], list(sampler)[1::2]
+    assert first == [0, 1, 2, 3, 4, 11] and second == [5, 6, 7, 8, 9, 10]
+    sampler.set_lanes(2, 2)
+    assert list(sampler) == [0, 1, 5, 6, 2, 3, 7, 8, 4, 11, 9, 10]
+
+
+@pytest.mark.parametrize('num_workers', [2, 3, 4, 8])
+def test_of_one_huge_image_each_worker_gets_parts_that_hang_together(num_workers):
+    dataset = Views(1, [1000])
+    given = dealt(dataset, ViewSampler(dataset), num_workers, 1)
+    parts = []
+    for worker in range(num_workers):
+        indices = [index for _, index, of in given if of == worker]
+        parts.append(1 + np.count_nonzero(np.diff(indices) != 1))
+        assert len(indices) in (1000 // num_workers, 1000 // num_workers + 1)
+    assert max(parts) <= 12, 'not hundreds, of which each would need other pixels'
+
+
+def test_views_are_dealt_lazily():
+    dataset = Views(10**5, np.full(10**5, 30))
+    sampler = ViewSampler(dataset)
+    sampler.set_lanes(4, 2)
+    assert [index for index, _ in zip(sampler, range(8))] == [0, 1, 30, 31, 60, 61, 90, 91]
+    assert len(sampler) == 3 * 10**6
+
+
+class WhoLoads(Views):
+    """Items tell the image and the process that loaded it."""
+
+    def __getitem__(self, index):
+        return int(self.images[index]), os.getpid()
+
+
+def test_workers_of_a_data_loader_that_stay_get_the_same_images_again():
+    dataset = WhoLoads(20)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=ViewSampler(dataset),
+        num_workers=2,
+        persistent_workers=True,
+        multiprocessing_context='fork',
+        collate_fn=list,
+    )
+    deal_to_workers(loader)
+    epochs = [[item for batch in loader for item in batch] for _ in range(2)]
+    assert epochs[0] == epochs[1] and len(epochs[0]) == len(dataset)
+    pairs = set(epochs[0])
+    assert len({process for _, process in pairs}) == 2
+    assert len(pairs) <= 20 + 1, 'one image may be shared at the end'
+
+
+class OddBatchSampler(BatchSampler):
+    """One that makes batches in its own way."""
+
+
+@pytest.mark.parametrize('num_workers, lanes', [(0, 1), (1, 1), (2, 2)])
+def test_lanes_are_those_of_the_data_loader(num_workers, lanes):
+    dataset = Views(9)
+    options = dict(num_workers=num_workers)
+    sampler = ViewSampler(dataset)
+    deal_to_workers(DataLoader(dataset, batch_size=2, sampler=sampler, **options))
+    assert (sampler.num_lanes, sampler.batch_size) == (lanes, 2)
+    sampler = ViewSampler(dataset)
+    deal_to_workers(DataLoader(dataset, batch_sampler=BatchSampler(sampler, 2, False), **options))
+    assert (sampler.num_lanes, sampler.batch_size) == (lanes, 2)
+    sampler = ViewSampler(dataset)
+    batches = OddBatchSampler(sampler, 2, False)
+    deal_to_workers(DataLoader(dataset, batch_sampler=batches, **options))
+    assert sampler.num_lanes == 1, 'nobody knows which worker would get what'
+    deal_to_workers(DataLoader(dataset, batch_size=2, **options))
+    deal_to_workers(DataLoader(dataset, batch_size=None, sampler=sampler, **options))
+    assert sampler.num_lanes == 1
 
 
 def test_registered_in_mmdetection():
