@@ -11,16 +11,17 @@ from typing import Callable
 import cv2
 import numpy as np
 
+from mmsniper.errors import InputError
+
 from .damage import BrokenImageError, captured_errors, check_complaints
 from .decoding import decode_image
-from .formats import is_jpeg, is_png, is_tiff
+from .formats import is_jpeg, is_png, is_tiff, stated_size
+from .memory import memory_size
+from .optional import pyvips, tell_once
 from .tiff import ALPHA, EXTRA_SAMPLES, MULTIPLIED_ALPHA, TiffTags
 
-try:
-    import pyvips
-except (ImportError, OSError):  # without the package, or without the library
-    pyvips = None
-
+# Of a pixel, while its bands are put in order.
+_DECODED_BYTES = 6
 _DTYPES = dict(
     uchar='u1', char='i1', ushort='u2', short='i2', uint='u4', int='i4', float='f4', double='f8'
 )
@@ -105,7 +106,10 @@ def streamed(path: Path, content: FileBytes) -> Strips:
         BrokenImageError: It is damaged.
         StripError: It is another format, or it cannot be read like this.
     """
-    if pyvips is None or not (is_jpeg(content) or is_png(content) or is_tiff(content)):
+    if not (is_jpeg(content) or is_png(content) or is_tiff(content)):
+        raise StripError
+    if pyvips is None:
+        tell_once(str(path), 'Pictures are decoded whole to be tiled', 'pyvips')
         raise StripError
     if is_jpeg(content):
         _check_jpeg(content, str(path))
@@ -150,7 +154,15 @@ def decoded(path: Path, content: FileBytes) -> Strips:
 
     Raises:
         BrokenImageError: It is not whole or cannot be decoded.
+        InputError: It is larger than the memory.
     """
+    width, height = stated_size(content) or (0, 0)
+    if width * height * _DECODED_BYTES > memory_size():
+        raise InputError(
+            f'image {path} of {width}x{height} pixels has to be decoded whole, for which this '
+            'machine has not enough memory: save it as a TIFF, or as a JPEG or PNG that is neither '
+            'progressive nor interlaced'
+        )
     image = decode_image(content[:], str(path), 'unchanged')
     height, width = image.shape[:2]
     image = image.reshape(height, width, -1)

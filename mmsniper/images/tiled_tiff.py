@@ -1,9 +1,9 @@
 """Writing pictures as tiled TIFFs with a pyramid, of which a window costs what it shows.
 
 One page for each level, the whole picture first, as QGIS (GDAL), OpenSlide and libvips read them. A
-level has half the sides of the one before, rounded up; each of its pixels is the mean of two by two
-there, so pixel ``(x, y)`` of level ``k`` shows ``[x * 2**k, (x + 1) * 2**k)`` of the picture, and
-likewise in y. The last level is the first one that fits on one tile.
+level has half the sides of the one before, rounded down as libvips does it; each of its pixels is
+the mean of two by two there, so a pixel at x of level k shows ``[x * 2**k, (x + 1) * 2**k)`` of the
+picture, and likewise in y. The last level is the first one that fits on one tile.
 
 libvips could write such files, but has 4:2:0 colour below quality 90 and RGB from there, with which
 pictures of quality 95 are 2.3 times as large as in YCbCr, and windows take 1.6 times as long.
@@ -22,10 +22,10 @@ import numpy as np
 from mmsniper.errors import InputError
 
 from .damage import check_bytes
-from .formats import is_tiff
+from .formats import is_tiff, stated_size
 from .orientation import UPRIGHT, stored_orientation
 from .strips import FileBytes, StripError, Strips, decoded, file_bytes, streamed
-from .tiff import EXTRA_SAMPLES, ORIENTATION, TiffTags
+from .tiff import EXTRA_SAMPLES, IMAGE_LENGTH, IMAGE_WIDTH, ORIENTATION, TiffTags
 from .tiff_writing import TagValues, TiffWriter
 from .tile_encoding import DeflatedTiles, JPEGTiles
 
@@ -35,7 +35,7 @@ SUFFIX = '.tif'
 # Stands behind the header of each file, so that a damaged one still tells where it is from.
 _MARK, _MARK_START = b'mmsniper', 16
 
-_SUB_FILE, _WIDTH, _HEIGHT, _DESCRIPTION = 254, 256, 257, 270
+_SUB_FILE, _DESCRIPTION = 254, 270
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_STARTS, _TILE_COUNTS = 322, 323, 324, 325
 _NODATA = 42113
 # Those of GeoTIFF and GDAL: where the picture lies on Earth, and what its numbers mean.
@@ -107,8 +107,7 @@ def description_of(path: str | Path, size: tuple[int, int] | None = None) -> str
     # The tags of the first level are what is written last, so with them all else is there.
     if tags is None or not len(tags.numbers(_TILE_STARTS)):
         return None
-    stored = tuple(int(tags.numbers(tag)[0]) for tag in (_WIDTH, _HEIGHT))
-    if not _is_size(size, stored, stored_orientation(content)):
+    if not _is_size(size, stated_size(content), stored_orientation(content)):
         return None
     return tags.get(_DESCRIPTION, b'').rstrip(b'\0').decode(errors='replace')
 
@@ -181,12 +180,12 @@ def _write(
     writer = TiffWriter(file)
     writer.append(_MARK)
     levels = [_Level(strips.width, strips.height)]
-    while max(levels[-1].width, levels[-1].height) > TILE_SIZE:
-        levels.append(_Level(-(-levels[-1].width // 2), -(-levels[-1].height // 2)))
+    while max(levels[-1].size) > TILE_SIZE and min(levels[-1].size) > 1:
+        levels.append(_Level(*(side // 2 for side in levels[-1].size)))
     for rows in strips.read(TILE_SIZE):
         for number, level in enumerate(levels):
             if not level.takes(rows):
-                break  # it waits for more of them
+                break
             rows = level.strip()
             for tile in _tiles(rows):
                 piece = pieces.encode(tile)
@@ -207,18 +206,18 @@ class _Level:
     """A level of the pyramid that is being written."""
 
     def __init__(self, width: int, height: int) -> None:
-        self.width = width
-        self.height = height
+        self.size = width, height
         self.starts: list[int] = []
         self.counts: list[int] = []
         self._waiting: list[np.ndarray] = []
         self._num_taken = 0
 
     def takes(self, rows: np.ndarray) -> bool:
-        """Take some more rows; true if they make a strip of tiles."""
+        """Take some more rows; true if there is a strip of tiles then."""
         self._waiting.append(rows)
         self._num_taken += len(rows)
-        return self._num_taken % TILE_SIZE == 0 or self._num_taken == self.height
+        is_last = self._num_taken == self.size[1]
+        return len(rows) > 0 and (is_last or self._num_taken % TILE_SIZE == 0)
 
     def strip(self) -> np.ndarray:
         """The strip that is ready, which is then no longer here."""
@@ -229,8 +228,8 @@ class _Level:
     @property
     def tags(self) -> dict[int, TagValues]:
         return {
-            _WIDTH: np.array([self.width], np.uint32),
-            _HEIGHT: np.array([self.height], np.uint32),
+            IMAGE_WIDTH: np.array(self.size[:1], np.uint32),
+            IMAGE_LENGTH: np.array(self.size[1:], np.uint32),
             _TILE_WIDTH: np.array([TILE_SIZE], np.uint32),
             _TILE_HEIGHT: np.array([TILE_SIZE], np.uint32),
             _TILE_STARTS: np.array(self.starts, np.uint64),
@@ -249,20 +248,20 @@ def _tiles(strip: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def halved(pixels: np.ndarray, nodata: float | None = None) -> np.ndarray:
-    """Means of two by two pixels; of what there is, where a row or a column has no other.
+    """Means of two by two pixels; the last row and column of an odd number are left out.
 
     Args:
         pixels: (h, w, c) of any type.
-        nodata: A value that is left out; where all are it, or NaN, it stays.
+        nodata: A value that is left out of means, as NaN is; where all four are, it stays.
 
     Returns:
-        np.ndarray: ((h + 1) // 2, (w + 1) // 2, c) of the same type, rounded half up.
+        np.ndarray: (h // 2, w // 2, c) of the same type, rounded half up.
     """
     height, width, bands = pixels.shape
-    beyond = (0, height % 2), (0, width % 2), (0, 0)
-    pixels = np.pad(pixels, beyond, mode='edge') if height % 2 or width % 2 else pixels
-    half = -(-height // 2), -(-width // 2)
-    if pixels.dtype == np.uint8 and nodata is None and bands <= 4:  # the same, many times faster
+    half = height // 2, width // 2
+    pixels = pixels[: 2 * half[0], : 2 * half[1]]
+    if pixels.dtype == np.uint8 and nodata is None and bands <= 4 and pixels.size:
+        # The same, many times faster.
         return cv2.resize(pixels, half[::-1], interpolation=cv2.INTER_AREA).reshape(*half, bands)
     squares = pixels.reshape(half[0], 2, half[1], 2, bands).astype(np.float64)
     counts = ~np.isnan(squares)
@@ -280,10 +279,8 @@ def _check_written(part: Path, strips: Strips) -> None:
     """Make sure that what was written can be read and is of the same size."""
     content = file_bytes(part)
     check_bytes(content, str(part))
-    tags = TiffTags(content)
-    size = tuple(int(tags.numbers(tag)[0]) for tag in (_WIDTH, _HEIGHT))
-    if size != (strips.width, strips.height):
-        raise InputError(f'{part} came out as {size[0]}x{size[1]} pixels: write it again')
+    if stated_size(content) != (strips.width, strips.height):
+        raise InputError(f'{part} came out with another size: write it again')
 
 
 def _is_size(wanted: tuple[int, int] | None, stored: tuple[int, int], orientation: int) -> bool:

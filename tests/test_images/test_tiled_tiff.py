@@ -11,7 +11,7 @@ from image_files import encoded, photograph, tiff
 from PIL import Image
 
 from mmsniper.errors import InputError
-from mmsniper.images import BrokenImageError, read_image, strips, write_tiled_tiff
+from mmsniper.images import BrokenImageError, read_image, read_window, strips, write_tiled_tiff
 from mmsniper.images.decoding import COLOR_TYPES
 from mmsniper.images.tiff import TiffTags
 from mmsniper.images.tiff_writing import TiffWriter
@@ -48,7 +48,7 @@ def pages(path):
 def means(image):
     """Two by two pixels, rounded half up; slow and plain."""
     height, width = image.shape[:2]
-    half = np.zeros((-(-height // 2), -(-width // 2), *image.shape[2:]), image.dtype)
+    half = np.zeros((height // 2, width // 2, *image.shape[2:]), image.dtype)
     for y in range(len(half)):
         for x in range(len(half[0])):
             square = image[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].astype(np.float64)
@@ -65,7 +65,15 @@ def similarity(image, other):
 
 @pytest.mark.parametrize(
     ('size', 'num_levels'),
-    [((1, 1), 1), ((256, 256), 1), ((255, 257), 2), ((257, 3), 2), ((70, 1025), 4)],
+    [
+        ((1, 1), 1),
+        ((256, 256), 1),
+        ((255, 257), 2),
+        ((257, 3), 2),
+        ((70, 1025), 3),
+        ((1, 300), 1),
+        ((514, 511), 3),
+    ],
 )
 def test_levels_are_means_of_two_by_two(tmp_path, way, size, num_levels):
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
@@ -90,7 +98,7 @@ def test_jpeg_is_near(tmp_path, way, size, bands):
 def test_a_large_picture_of_odd_size(tmp_path):
     image = cv2.resize(photograph(301, 401), (4001, 3001), interpolation=cv2.INTER_LINEAR)
     levels = pages(tile(tmp_path, 'a.jpg', encoded('.jpg', image)))
-    sizes = [(3001, 4001), (1501, 2001), (751, 1001), (376, 501), (188, 251)]
+    sizes = [(3001, 4001), (1500, 2000), (750, 1000), (375, 500), (187, 250)]
     assert [level.shape[:2] for level in levels] == sizes
     expected = read_image(tmp_path / 'a.jpg')
     for level in levels:
@@ -251,9 +259,9 @@ def test_pictures_with_missing_data_are_lossless(tmp_path):
 
 
 def test_means_leave_missing_data_out():
-    image = np.array([[1, 2, 9], [4, 9, 9], [9, 9, 9]], np.int16)[:, :, None]
-    np.testing.assert_array_equal(halved(image, 9)[:, :, 0], [[2, 9], [9, 9]])
-    np.testing.assert_array_equal(halved(image)[:, :, 0], [[4, 9], [9, 9]])
+    image = np.array([[1, 2, 9, 9, 9], [4, 9, 9, 9, 9]], np.int16)[:, :, None]
+    np.testing.assert_array_equal(halved(image, 9)[:, :, 0], [[2, 9]])
+    np.testing.assert_array_equal(halved(image)[:, :, 0], [[4, 9]])
 
 
 @pytest.mark.parametrize('dtype', ['u1', 'i1', 'u2', 'i2', 'u4', 'i4', 'f4', 'f8'])
@@ -315,3 +323,16 @@ def test_descriptions_are_those_of_whole_tiled_files(tmp_path):
     assert description_of(tmp_path / 'gone.tif') is None
     path.write_bytes(tiff(IMAGE))
     assert description_of(path) is None
+
+
+@pytest.mark.parametrize('size', [(1000, 1300), (999, 1301)])
+def test_windows_of_levels_are_means(tmp_path, size):
+    """Windows begin where a pixel of the level does, whatever the size of the picture."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    path = tile(tmp_path, 'a.png', encoded('.png', image), lossless=True)
+    for level in (1, 2):
+        expected = halved(image if level == 1 else halved(image))
+        step = 2**level
+        window = 100 * step, 50 * step, 260 * step, 200 * step
+        pixels = read_window(path, window, (160, 150))
+        np.testing.assert_array_equal(pixels, expected[50:200, 100:260])
