@@ -9,6 +9,8 @@ from .depth import check_depth_range
 from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
 from .rules import PixelRules
+from .tiled_set import tile_set
+from .tiled_tiff import write_tiled_tiff
 from .windows import image_orientation, image_size, read_window
 
 __all__ = [
@@ -25,4 +27,6 @@ __all__ = [
     'read_image',
     'read_window',
     'stored_orientation',
+    'tile_set',
+    'write_tiled_tiff',
 ]

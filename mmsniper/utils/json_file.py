@@ -1,4 +1,4 @@
-"""Figures as JSON, written whole or not at all."""
+"""JSON files, written whole or not at all."""
 
 import json
 import sys
@@ -9,6 +9,26 @@ import numpy as np
 
 from ..errors import InputError
 from .whole_file import write_whole
+
+
+def read_json(path: Union[str, Path], kind: str) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: The file.
+        kind: What it is called in errors, such as ``'annotation file'``.
+
+    Raises:
+        InputError: It does not exist, cannot be read or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise InputError(f'{kind} {path} does not exist') from error
+    except OSError as error:
+        raise InputError(f'{kind} {path} cannot be read: {error.strerror}') from error
+    except ValueError as error:  # no JSON, or no text at all
+        raise InputError(f'{kind} {path} is not valid JSON: {error}') from error
 
 
 def write_json(path: Union[str, Path], data: Any) -> None:

@@ -19,6 +19,7 @@ from pycocotools import mask as mask_util
 from mmsniper.errors import InputError
 from mmsniper.images import BrokenImageError, read_image
 from mmsniper.utils.coco_entries import check_annotations, check_categories, check_images
+from mmsniper.utils.json_file import read_json
 
 CATEGORY_CHOICES = ('all', 'super', 'single')
 
@@ -99,7 +100,7 @@ def read_source(path: Path, folder: Path, choice: str) -> tuple[list[Photograph]
     Raises:
         InputError: The file cannot be used, or one of its images is missing.
     """
-    content = _read_json(path)
+    content = read_json(path, 'annotation file')
     try:
         classes = {entry['id']: class_name(entry, choice) for entry in content['categories']}
         annotations: dict[Any, list[dict]] = {entry['id']: [] for entry in content['images']}
@@ -167,19 +168,6 @@ def scale_outline(
 def _compressed(rle: dict[str, Any]) -> dict[str, Any]:
     height, width = rle['size']
     return mask_util.frPyObjects(rle, height, width) if isinstance(rle['counts'], list) else rle
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise InputError(
-            f'annotation file {path} does not exist: give an annotation file and an image folder'
-        ) from error
-    except OSError as error:
-        raise InputError(f'annotation file {path} cannot be read: {error.strerror}') from error
-    except ValueError as error:  # no JSON, or no text at all
-        raise InputError(f'annotation file {path} is not valid JSON: {error}') from error
 
 
 def _check_annotation(path: Path, entry: dict, images: dict, classes: dict) -> None:

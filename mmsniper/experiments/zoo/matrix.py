@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmsniper.errors import InputError
+from mmsniper.utils.workers import Died, work
 
 from .scope import ZooConfig
 from .trial import Result
-from .workers import Died, work
 
 TIMEOUT = 600.0
 

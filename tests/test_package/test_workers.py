@@ -5,7 +5,7 @@ import os
 import pytest
 from deadly_work import double_or_die
 
-from mmsniper.experiments.zoo.workers import Died, work
+from mmsniper.utils.workers import Died, work
 
 
 def test_all_tasks_are_done():

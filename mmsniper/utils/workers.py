@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +35,7 @@ class _Worker:
 
 
 def work(
-    function: Callable[[Any], Any], tasks: Sequence, num_processes: int, timeout: float
+    function: Callable[[Any], Any], tasks: Sequence, num_processes: int, timeout: float = math.inf
 ) -> Iterator[tuple[int, Any]]:
     """Call a function for each task in other processes.
 
@@ -42,7 +44,7 @@ def work(
             what it prints on standard output goes nowhere.
         tasks: What to call it with.
         num_processes: How many at a time.
-        timeout: Seconds after which the process of a task is ended.
+        timeout: Seconds after which the process of a task is ended. Defaults to never.
 
     Yields:
         tuple: The index of a task and what the function gave for it, or :class:`Died`. In the
@@ -83,6 +85,7 @@ def _start(context, function: Callable) -> _Worker:
 
 def _serve(function: Callable, connection: Connection) -> None:
     """What a process does: say that it has started, then tasks until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it, and ends it
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     connection.send('ready')
     while True:
@@ -112,6 +115,6 @@ def _receive(worker: _Worker) -> Any:
 
 
 def _stop(worker: _Worker) -> None:
-    worker.connection.close()
-    worker.process.terminate()
+    worker.process.terminate()  # first, or it would complain about a connection that is gone
     worker.process.join()
+    worker.connection.close()
