@@ -35,10 +35,12 @@ class ChipMergeHook(Hook):
     :class:`ViewSampler` all views of an image are loaded by one worker of the data loader.
 
     Args:
-        nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
+        nms: How detections are merged: ``dict(type=..., iou_threshold=...)`` of type 'nms',
+            'soft_nms', 'nmm' or 'wbf', see :func:`mmsniper.merging.check_nms`. Defaults to hard NMS
+            at 0.5.
         max_per_image: The most detections of a merged image; -1 for no limit.
         border_margin: How close to a tile's inner border a box may come, in pixels of the level.
-        class_agnostic: Whether boxes of different classes suppress each other.
+        class_agnostic: Whether boxes of different classes meet in merging.
 
     Raises:
         InputError: If a setting is impossible.

@@ -19,7 +19,7 @@ from ..datasets import ChipDataset
 from ..datasets.announced_negatives import announce_room
 from ..datasets.nesting import is_chip_dataset
 from ..errors import InputError
-from ..merging.instances import check_nms
+from ..merging.settings import check_nms
 from ..utils.settings import check_limit, check_number, check_whole
 from .loop_data import chip_datasets
 

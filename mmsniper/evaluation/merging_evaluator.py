@@ -18,8 +18,9 @@ from mmengine.structures import InstanceData
 
 from ..errors import InputError
 from ..merging.geometry import in_valid_range, touches_tile_border, view_to_image
-from ..merging.instances import check_nms, is_finite, merge_instances
+from ..merging.instances import is_finite, merge_instances
 from ..merging.masks import masks_in_image
+from ..merging.settings import check_nms
 from ..utils.settings import check_limit, check_number, check_switch, check_whole
 from .images_in_order import ImagesInOrder
 
@@ -44,7 +45,7 @@ class MergingEvaluator(Evaluator):
 
     Each view's detections are mapped to the image (flip, offset), those that are not finite, not in
     the level's valid range or cut by a tile's border are dropped, and when the last view of an
-    image has arrived the rest is merged. An image with a single view is not suppressed or cut
+    image has arrived the rest is merged. An image with a single view is not merged or cut
     again: with an open range it gives exactly what MMDetection's own test gives.
 
     Views may come in any order, those of several images mixed (see :class:`ViewSampler`). Images
@@ -67,10 +68,11 @@ class MergingEvaluator(Evaluator):
     Args:
         evaluator: The evaluator behind it, which computes the metrics.
         num_images: The number of images of the dataset, on all ranks together.
-        nms: ``dict(type='nms' or 'soft_nms', iou_threshold=...)``. Defaults to hard NMS at 0.5.
+        nms: How detections are merged, see :func:`mmsniper.merging.check_nms`. Defaults to
+            ``dict(type='nms', iou_threshold=0.5)``.
         max_per_image: The most detections of a merged image; -1 for no limit.
         border_margin: How close to a tile's inner border a box may come, in pixels of the level.
-        class_agnostic: Whether boxes of different classes suppress each other.
+        class_agnostic: Whether boxes of different classes meet in merging.
         unflip: Whether predictions are still flipped when the view was. False behind a test-time
             augmentation model, which has flipped them back itself.
 
@@ -253,7 +255,7 @@ def check_merging(
     """Raise an InputError in the owner's name if a setting of the merging is impossible.
 
     Returns:
-        dict: The settings of the suppression, those by default if there are none.
+        dict: The settings ``nms``, those by default if there are none.
     """
     check_limit(owner, 'max_per_image', max_per_image, 'detections')
     check_number(owner, 'border_margin', border_margin, unit='pixels')

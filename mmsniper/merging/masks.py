@@ -131,6 +131,35 @@ def masks_in_image(
     return RLEMasks(rles, image_shape)
 
 
+def unite_masks(
+    masks: Tensor | np.ndarray | RLEMasks, members: np.ndarray, num_groups: int
+) -> Tensor | np.ndarray | RLEMasks:
+    """Unites the masks of each group.
+
+    Args:
+        masks: ``n`` masks of one size: ``(n, h, w)`` bool (or integers 0 and 1), or RLE.
+        members: ``(n,)`` int64, the group of each mask, -1 for none.
+        num_groups: How many groups to unite; those of higher numbers are left out.
+
+    Returns:
+        ``num_groups`` masks, as those given.
+    """
+    order = np.argsort(members, kind='stable')
+    ends = np.searchsorted(members[order], np.arange(num_groups + 1))
+    groups = [order[start:end] for start, end in zip(ends[:-1], ends[1:])]
+    if isinstance(masks, RLEMasks):
+        rles = [masks[group[0]] for group in groups]
+        for number, group in enumerate(groups):
+            if len(group) > 1:
+                rles[number] = mask_util.merge([masks[index] for index in group])
+        return RLEMasks(rles, masks.shape[1:])
+    united = masks[[group[0] for group in groups]]
+    for number, group in enumerate(groups):
+        for index in group[1:]:
+            united[number] |= masks[int(index)]
+    return united
+
+
 def _runs_of(mask: Any, shape: tuple[int, int]) -> np.ndarray:
     """The runs of one mask, ``(r, 3)``, after checking that it has the crop's size."""
     is_rle = isinstance(mask, dict) and 'counts' in mask and 'size' in mask

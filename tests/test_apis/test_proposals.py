@@ -96,10 +96,12 @@ def assert_all_objects(table: ProposalTable, objects: dict) -> None:
         assert (table.heights[row], table.widths[row]) == SIZES[int(name[0])]
 
 
-def test_views_are_merged_in_pixels_of_the_image(data, tmp_path):
+@pytest.mark.parametrize('kind', ['nms', 'nmm', 'wbf'])
+def test_views_are_merged_in_pixels_of_the_image(data, tmp_path, kind):
     dataset, objects = data
     model = Oracle(objects).train()
-    extract(dataset, model, tmp_path / 'out' / 'proposals.npz')
+    nms = dict(type=kind, iou_threshold=0.7)
+    extract(dataset, model, tmp_path / 'out' / 'proposals.npz', nms=nms)
     table = read_proposals(tmp_path / 'out' / 'proposals.npz')
     assert table.names.tolist() == [f'{index}.png' for index in range(5)]
     assert_all_objects(table, objects)

@@ -78,6 +78,14 @@ def check_recorded(metric, num_images=5):
         assert 'num_views' not in result['keys']
 
 
+@pytest.mark.parametrize('kind', ['soft_nms', 'nmm', 'wbf'])
+def test_any_way_to_merge(tmp_path, kind):
+    hook = dict(type='ChipMergeHook', nms=dict(type=kind, iou_threshold=0.5))
+    runner, metric = make_runner(tmp_path, [HOOKS.build(hook)])
+    runner.test()
+    check_recorded(metric)
+
+
 @pytest.mark.parametrize('batch_size', [1, 2, 4])
 @pytest.mark.parametrize('loop', ['val', 'test'])
 def test_loops_give_one_result_per_image(tmp_path, loop, batch_size):

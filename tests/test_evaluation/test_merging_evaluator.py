@@ -209,6 +209,34 @@ def test_masks_of_whole_views_and_flipped_tiles(keep):
     torch.testing.assert_close(scores, torch.tensor([0.9, 0.8, 0.7, 0.5]))
 
 
+def test_masks_and_boxes_are_united_where_asked_to(keep):
+    whole = with_masks([[10, 10, 30, 30], [60, 40, 80, 60]], [0.9, 0.6], (80, 100))
+    tile = with_masks([[22, 42, 42, 60], [50, 0, 60, 10]], [0.7, 0.5], (80, 60))  # x from 40
+    evaluator = merging(keep, nms=dict(type='nmm', iou_threshold=0.5))
+    evaluator.process([view(whole, 0, 2), view(tile, 1, 2, chip=(40, 0, 100, 80))])
+    evaluator.evaluate(2)
+    (merged,) = (sample['pred_instances'] for sample in keep.samples)
+    wanted = [[10, 10, 30, 30], [60, 40, 82, 60], [90, 0, 100, 10]]
+    assert merged['bboxes'].tolist() == wanted
+    torch.testing.assert_close(merged['scores'], torch.tensor([0.9, 0.7, 0.5]))
+    united = merged['masks'].astype(bool)[1]
+    expected = np.zeros((80, 100), bool)
+    expected[40:60, 60:80] = expected[42:60, 62:82] = True
+    assert (united == expected).all()
+
+
+def test_fused_boxes_keep_the_mask_of_the_best(keep):
+    whole = with_masks([[10, 10, 30, 30]], [0.9], (80, 100))
+    other = with_masks([[10, 10, 30, 34]], [0.3], (80, 100))
+    evaluator = merging(keep, nms=dict(type='wbf', iou_threshold=0.5))
+    evaluator.process([view(whole, 0, 2), view(other, 1, 2)])
+    evaluator.evaluate(2)
+    (merged,) = (sample['pred_instances'] for sample in keep.samples)
+    assert merged['bboxes'].tolist() == [[10, 10, 30, 31]]
+    torch.testing.assert_close(merged['scores'], torch.tensor([0.6]))
+    assert (merged['masks'].astype(bool)[0] == whole.masks[0].numpy()).all()
+
+
 def test_only_rle_is_held_between_views(keep):
     evaluator = merging(keep)
     samples = [view(with_masks([[1, 1, 4, 4]], [0.9], (80, 60)), 0, 2, chip=(0, 0, 60, 80))]

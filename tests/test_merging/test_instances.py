@@ -1,13 +1,14 @@
-"""Suppression across views against slow obvious references."""
+"""Merging across views against slow obvious references."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmdet.structures.mask import encode_mask_results
 from mmengine.structures import InstanceData
 
-from mmsniper.errors import InputError
-from mmsniper.merging import check_nms, merge_instances
+from mmsniper.merging import RLEMasks, merge_instances
 
 NMS = dict(type='nms', iou_threshold=0.5)
 
@@ -127,6 +128,68 @@ def test_further_fields_follow_their_boxes():
     assert merged.masks.shape[1:] == (8, 9)
 
 
+def two_views_of_things():
+    """A thing that both views see a part of, one that only the second sees, and their masks."""
+    first = InstanceData(
+        bboxes=torch.tensor([[0.0, 0, 10, 10]]),
+        scores=torch.tensor([0.6]),
+        labels=torch.tensor([3]),
+        first_side=torch.tensor([0.0]),
+    )
+    second = InstanceData(
+        bboxes=torch.tensor([[20.0, 20, 30, 30], [2, 0, 12, 10]]),
+        scores=torch.tensor([0.7, 0.9]),
+        labels=torch.tensor([3, 3]),
+        first_side=torch.tensor([20.0, 2]),
+    )
+    for view in (first, second):
+        view.masks = torch.zeros(len(view), 32, 32, dtype=torch.bool)
+        for mask, (left, top, right, bottom) in zip(view.masks, view.bboxes.int().tolist()):
+            mask[top:bottom, left:right] = True
+    return first, second
+
+
+@pytest.mark.parametrize('kind_of_masks', ['tensor', 'array', 'RLEMasks'])
+@pytest.mark.parametrize('kind', ['nmm', 'wbf'])
+def test_boxes_of_views_become_one(kind, kind_of_masks):
+    views = two_views_of_things()
+    for view in views:
+        if kind_of_masks != 'tensor':
+            view.masks = view.masks.numpy()
+        if kind_of_masks == 'RLEMasks':
+            view.masks = RLEMasks(encode_mask_results(view.masks), (32, 32))
+    for ordered in (views, views[::-1]):
+        merged, fewer, cut = merge_instances(ordered, dict(type=kind, iou_threshold=0.5))
+        assert (fewer, cut) == (1, 0)
+        left, right, scores = (0, 12, [0.9, 0.7]) if kind == 'nmm' else (1.2, 11.2, [0.75, 0.7])
+        wanted = torch.tensor([[left, 0, right, 10], [20, 20, 30, 30]])
+        torch.testing.assert_close(merged.bboxes, wanted, check_dtype=False)
+        torch.testing.assert_close(merged.scores, torch.tensor(scores))
+        assert merged.labels.tolist() == [3, 3]
+        assert merged.first_side.tolist() == [2, 20]  # of the best box
+        masks = merged.masks
+        masks = np.asarray(masks.astype(bool) if kind_of_masks == 'RLEMasks' else masks)
+        expected = np.zeros((2, 32, 32), bool)
+        expected[0, :10, 0 if kind == 'nmm' else 2 : 12] = True
+        expected[1, 20:30, 20:30] = True
+        assert (masks == expected).all()
+    merged, fewer, cut = merge_instances(views, dict(type=kind, iou_threshold=0.5), 1)
+    assert len(merged) == len(merged.masks) == 1 and (fewer, cut) == (1, 1)
+    if kind_of_masks != 'RLEMasks':
+        assert [int(view.masks.sum()) for view in views] == [100, 200]  # as they were
+
+
+def test_scores_and_counts_of_fused_boxes():
+    views = two_views_of_things()
+    nms = dict(type='wbf', iou_threshold=0.5, num_views=2)
+    merged, _, _ = merge_instances(views, nms)
+    torch.testing.assert_close(merged.scores, torch.tensor([0.75, 0.35]))
+    nms = dict(type='wbf', iou_threshold=0.5, min_score=0.65)
+    merged, fewer, cut = merge_instances(views, nms)
+    assert merged.bboxes.tolist() == [[2, 0, 12, 10], [20, 20, 30, 30]]
+    assert (fewer, cut) == (1, 0)
+
+
 def test_views_without_detections():
     empty = InstanceData(
         bboxes=torch.zeros(0, 4), scores=torch.zeros(0), labels=torch.zeros(0, dtype=torch.long)
@@ -144,12 +207,12 @@ def test_views_without_detections():
 def test_half_precision_scores_keep_their_dtype():
     view = random_view(torch.Generator().manual_seed(3), 6)
     view.scores = view.scores.half()
-    for nms_type in ('nms', 'soft_nms'):
+    for nms_type in ('nms', 'soft_nms', 'nmm', 'wbf'):
         merged, _, _ = merge_instances([view, view], dict(type=nms_type, iou_threshold=0.5))
-        assert merged.scores.dtype == torch.float16
+        assert merged.scores.dtype == torch.float16 and merged.bboxes.dtype == torch.float32
 
 
-@pytest.mark.parametrize('kind', ['nms', 'soft_nms'])
+@pytest.mark.parametrize('kind', ['nms', 'soft_nms', 'nmm', 'wbf'])
 def test_the_order_of_views_does_not_matter(kind):
     generator = torch.Generator().manual_seed(4)
     views = [random_view(generator, 40) for _ in range(3)]
@@ -164,7 +227,7 @@ def test_the_order_of_views_does_not_matter(kind):
             assert torch.equal(one[field], other[field])
 
 
-@pytest.mark.parametrize('kind', ['nms', 'soft_nms'])
+@pytest.mark.parametrize('kind', ['nms', 'soft_nms', 'nmm', 'wbf'])
 def test_one_box_of_two_classes_in_any_order_of_views(kind):
     """Where classes suppress each other and neither score nor position tells them apart."""
     box = torch.tensor([[0.0, 0, 10, 10]])
@@ -176,25 +239,3 @@ def test_one_box_of_two_classes_in_any_order_of_views(kind):
         nms = dict(type=kind, iou_threshold=0.5)
         merged, _, _ = merge_instances(ordered, nms, 1, class_agnostic=True)
         assert merged.labels.tolist() == [2]
-
-
-@pytest.mark.parametrize(
-    'nms, message',
-    [
-        (0.5, 'no dict'),
-        (dict(type='nms_rotated', iou_threshold=0.5), 'nms_rotated'),
-        (dict(type='nms'), 'iou_threshold is None'),
-        (dict(type='nms', iou_threshold=50), 'iou_threshold is 50'),
-        (dict(type=['nms'], iou_threshold=0.5), r"type \['nms'\] cannot"),
-        (dict(iou_threshold=0.5, iou_thr=0.5), "the key 'iou_thr', which merging by 'nms'"),
-        (dict(iou_threshold=0.5, max_num=9), "'max_num', .* set max_per_image beside nms; it"),
-        (dict(iou_threshold=0.5, class_agnostic=True), 'set class_agnostic beside nms; it takes'),
-        (dict(type='nms', iou_threshold=0.5, sigma=0.5), "the key 'sigma'"),
-        (dict(type='soft_nms', iou_threshold=0.5, sigma=0), 'sigma is 0'),
-        (dict(type='soft_nms', iou_threshold=0.5, min_score=float('nan')), 'min_score is nan'),
-        (dict(type='soft_nms', iou_threshold=0.5, method='cubic'), "method is 'cubic'"),
-    ],
-)
-def test_impossible_settings_are_refused(nms, message):
-    with pytest.raises(InputError, match=message):
-        check_nms(nms)

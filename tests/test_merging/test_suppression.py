@@ -7,7 +7,7 @@ from mmcv.ops import nms as mmcv_nms
 from mmcv.ops import soft_nms as mmcv_soft_nms
 
 from mmsniper.merging import nms, soft_nms
-from mmsniper.merging.suppression import _find_near, _make_grids
+from mmsniper.merging.kernels import _empty_grids, _find_near, _put
 
 
 def boxes_on(rng, size, count, longest=0.1):
@@ -105,11 +105,14 @@ def test_boxes_of_all_sizes_at_any_place():
 def test_any_unit_takes_the_same_work(scale):
     """Pixels or shares of the image: the few boxes near each one are looked at, not all."""
     boxes, scores, labels = detections(11, count=500, num_classes=1)
-    grids = _make_grids(boxes * float(scale))
+    scaled = boxes * float(scale)
+    grids = _empty_grids(scaled)
+    for index, box in enumerate(scaled):
+        _put(grids, box, index)
     near = np.empty(len(boxes), np.int64)
-    counts = [_find_near(box, grids, 0.5, near) for box in boxes * float(scale)]
+    counts = [_find_near(box, grids, 0.5, near) for box in scaled]
     assert np.mean(counts) < len(boxes) / 10
-    found = nms(boxes * float(scale), scores, labels, 0.5)
+    found = nms(scaled, scores, labels, 0.5)
     assert found.tolist() == slow_nms(boxes, scores, labels, 0.5)
 
 

@@ -18,4 +18,5 @@ def test_figures_of_few_boxes(monkeypatch, tmp_path, capsys):
     figures = json.loads(path.read_text())
     assert [row['boxes'] for row in figures] == [50, 200]
     assert all(0 < row['kept'] < row['boxes'] and row['nms_ms'] > 0 for row in figures)
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert all(row['nmm_ms'] > 0 and row['wbf_ms'] > 0 for row in figures)
+    assert len(capsys.readouterr().out.splitlines()) == 4
