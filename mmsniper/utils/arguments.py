@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import math
+from typing import Any
 
 
 def positive_int(text: str) -> int:
@@ -45,3 +47,15 @@ def positive_float(text: str) -> float:
     if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f'{text} must be above 0')
     return value
+
+
+def python_literal(text: str) -> Any:
+    """A list, a number or the like as Python writes it, likewise.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f'{text} is no list in Python') from error

@@ -13,7 +13,6 @@ whole image at all levels.
 from __future__ import annotations
 
 import argparse
-import ast
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,12 @@ from mmsniper.analysis.scale_report import format_report, notes, plural, scale_f
 from mmsniper.analysis.scale_statistics import measure_cost
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
-from mmsniper.utils.arguments import non_negative_int, positive_float, positive_int
+from mmsniper.utils.arguments import (
+    non_negative_int,
+    positive_float,
+    positive_int,
+    python_literal,
+)
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 from mmsniper.utils.whole_file import write_whole
@@ -59,13 +63,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--levels',
-        type=_literal,
+        type=python_literal,
         metavar='LIST',
         help='judge these levels, such as "[(1400, 2000), (800, 1280), (-1, 512)]"',
     )
     parser.add_argument(
         '--valid-ranges',
-        type=_literal,
+        type=python_literal,
         metavar='LIST',
         help='their valid ranges, such as "[(-1, 80), (32, 150), (120, -1)]"',
     )
@@ -94,13 +98,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--seed', type=non_negative_int, default=0, help='of chips and images (default: 0)'
     )
     return parser.parse_args(argv)
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise argparse.ArgumentTypeError(f'{text} is no list in Python') from error
 
 
 def given_pyramid(args: argparse.Namespace) -> Pyramid | None:
