@@ -4,11 +4,11 @@ Shapes: n boxes, sorted by class, m boxes of one class, sorted by falling score.
 this file because Numba's cache does not notice when a kernel that lives in another file has
 changed.
 
-What overlaps a box is looked for on grids, one for each power of four: on the grid whose cells have
-the side s lie the boxes whose longer side is between s / 4 and s, each in the cell of its upper
-left corner. So time grows with the number of pairs that overlap, not with that of all pairs, in
-pixels as in shares of the image. Cells are found by hashing, and boxes come and go: only those lie
-on the grids that can still take others in.
+What overlaps a box is looked for on grids. Their cells have sides that are powers of four, and each
+box is in the cell of its upper left corner, on the grid whose cells are just larger: with square
+cells for most boxes, and with long ones for long boxes. So time grows with the number of pairs that
+overlap, not with that of all pairs, in pixels as in shares of the image. Cells are found by
+hashing, and boxes come and go: only those lie on the grids that can still take others in.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ from numba import njit
 
 METHODS = ('linear', 'gaussian', 'naive')
 
-# Bits of a cell's number on each axis. The boxes of the last grid are too large for a cell.
-CELL_BITS = 28
+# Bits of a cell's number on each axis, and of the number of the grid's side on this axis.
+CELL_BITS = 25
 LAST_CELL = float((1 << CELL_BITS) - 1)
-NUM_GRIDS = 64
-LAST_GRID = NUM_GRIDS - 1
-# The grid whose cells have the side 1; the others have smaller and larger ones.
-UNIT_GRID = 31
-# What is longer lies on the last grid as well.
-LONGEST = 1e30
+SIDE_BITS = 6
+# The last side of a cell, which longer boxes have as well, though they do not fit.
+LAST_SIDE = (1 << SIDE_BITS) - 1
+NUM_GRIDS = 1 << 2 * SIDE_BITS
+# The number of the side 1; the others are smaller and larger ones.
+UNIT_SIDE = 31
+LENGTHS = 4.0 ** (np.arange(LAST_SIDE + 1) - UNIT_SIDE)
+# Boxes for the cells of each side are from the one to below the other.
+LEAST = np.append(0.0, LENGTHS[:-1])
+MOST = np.append(LENGTHS[:-1], np.inf)
+# Cells are square for boxes whose sides' numbers do not differ by more, and for the longer side.
+ALIKE = 2
 # A threshold is lowered by this share where overlaps are looked for, so that rounding loses none.
 SLACK = 1e-6
 # 2^64 by the golden ratio, which spreads the keys of neighbouring cells.
@@ -52,21 +58,16 @@ def _overlap(box, other, over_smaller):
 
 
 @njit(cache=True, nogil=True)
-def _grid_of(length):
-    """The number of the grid for boxes of this longer side, which is not longer than its cells."""
-    exponent = math.frexp(min(max(length, 0.0), LONGEST))[1]
-    return min(max((exponent + 1) // 2 + UNIT_GRID, 0), LAST_GRID)
+def _side_of(length):
+    """The number of the side of the cells for boxes of this length on an axis, which fit it."""
+    exponent = math.frexp(min(max(length, 0.0), LENGTHS[-1]))[1]
+    return min(max((exponent + 1) // 2 + UNIT_SIDE, 0), LAST_SIDE)
 
 
 @njit(cache=True, nogil=True)
-def _cell_side(grid):
-    return math.ldexp(1.0, 2 * (grid - UNIT_GRID))
-
-
-@njit(cache=True, nogil=True)
-def _cell(offset, side):
+def _cell(offset, length):
     """The cell of a coordinate on one axis; those far outside share the first or the last one."""
-    return np.int64(min(max(math.floor(offset / side), 0.0), LAST_CELL))
+    return np.int64(min(max(math.floor(offset / length), 0.0), LAST_CELL))
 
 
 @njit(cache=True, nogil=True)
@@ -77,9 +78,11 @@ def _key(grid, row, column):
 @njit(cache=True, nogil=True)
 def _cell_of(box, left, top):
     """The key of the cell that a box lies in."""
-    grid = _grid_of(max(box[2] - box[0], box[3] - box[1]))
-    side = _cell_side(grid)
-    return _key(grid, _cell(box[1] - top, side), _cell(box[0] - left, side))
+    high, wide = _side_of(box[3] - box[1]), _side_of(box[2] - box[0])
+    if abs(high - wide) <= ALIKE:
+        high = wide = max(high, wide)
+    row, column = _cell(box[1] - top, LENGTHS[high]), _cell(box[0] - left, LENGTHS[wide])
+    return _key(high << SIDE_BITS | wide, row, column)
 
 
 @njit(cache=True, nogil=True)
@@ -94,7 +97,8 @@ def _empty_grids(boxes):
     Returns:
         tuple: Where each chain begins, those of cells by the hash of their key before those of
         grids; (2, 2 * m) what comes before and after each link; (m,) int64 the cell of each box;
-        (NUM_GRIDS,) the number of boxes on each grid; and the left and the top border of all boxes.
+        (NUM_GRIDS,) the number of boxes on each grid, and the grids that ever had one, -1 behind
+        them; and the left and the top border of all boxes.
     """
     bits = 1
     while 1 << bits < 2 * len(boxes):
@@ -102,8 +106,9 @@ def _empty_grids(boxes):
     chains = np.full((1 << bits) + NUM_GRIDS, -1, np.int32)
     links = np.empty((2, 2 * len(boxes)), np.int32)
     cells = np.empty(len(boxes), np.int64)
-    sizes = np.zeros(NUM_GRIDS, np.int64)
-    return chains, links, cells, sizes, boxes[:, 0].min(), boxes[:, 1].min()
+    sizes = np.zeros(NUM_GRIDS, np.int32)
+    used = np.full(NUM_GRIDS + 1, -1, np.int32)
+    return chains, links, cells, sizes, used, boxes[:, 0].min(), boxes[:, 1].min()
 
 
 @njit(cache=True, nogil=True)
@@ -136,11 +141,16 @@ def _unlink(chains, links, link, chain):
 @njit(cache=True, nogil=True)
 def _put(grids, box, index):
     """Put the box of this index on its grid."""
-    chains, links, cells, sizes, left, top = grids
+    chains, links, cells, sizes, used, left, top = grids
     key = _cell_of(box, left, top)
     grid = key >> 2 * CELL_BITS
     cells[index] = key
     sizes[grid] += 1
+    if sizes[grid] == 1:
+        place = 0
+        while used[place] >= 0 and used[place] != grid:
+            place += 1
+        used[place] = grid
     _link(chains, links, index, _hash(key, len(chains)))
     _link(chains, links, len(cells) + index, len(chains) - NUM_GRIDS + grid)
 
@@ -148,7 +158,7 @@ def _put(grids, box, index):
 @njit(cache=True, nogil=True)
 def _take(grids, index):
     """Take the box of this index off its grid."""
-    chains, links, cells, sizes, _, _ = grids
+    chains, links, cells, sizes, _, _, _ = grids
     grid = cells[index] >> 2 * CELL_BITS
     sizes[grid] -= 1
     _unlink(chains, links, index, _hash(cells[index], len(chains)))
@@ -168,28 +178,39 @@ def _find_near(box, grids, more_than, found):
     Returns:
         int: How many.
     """
-    chains, links, cells, sizes, left, top = grids
+    chains, links, cells, sizes, used, left, top = grids
     width, height = box[2] - box[0], box[3] - box[1]
     if width <= 0 or height <= 0:
         return 0
-    more_than *= 1 - SLACK
     # On each axis the two share more than this part of the longer one's side.
+    more_than *= 1 - SLACK
     longer = max(width, height)
-    smallest = _grid_of(more_than * longer)
-    largest = _grid_of(longer / more_than) if more_than > 0 else LAST_GRID
-    count = 0
-    for grid in range(smallest, largest + 1):
+    count = place = 0
+    while used[place] >= 0:
+        grid = used[place]
+        place += 1
+        high, wide = grid >> SIDE_BITS, grid & LAST_SIDE
         if sizes[grid] == 0:
             continue
-        side = _cell_side(grid)
+        if high == wide:
+            if more_than * longer >= MOST[high] or more_than * LEAST[high] >= longer:
+                continue
+        elif (
+            more_than * height >= MOST[high]
+            or more_than * LEAST[high] >= height
+            or more_than * width >= MOST[wide]
+            or more_than * LEAST[wide] >= width
+        ):
+            continue
         # So their corners are closer than the rest of it.
-        reach = (1 - more_than) * side
-        first_row = _cell(box[1] - reach - top, side)
-        last_row = _cell(box[3] - more_than * height - top, side)
-        first_column = _cell(box[0] - reach - left, side)
-        last_column = _cell(box[2] - more_than * width - left, side)
+        length = LENGTHS[high]
+        first_row = _cell(box[1] - (1 - more_than) * length - top, length)
+        last_row = _cell(box[3] - more_than * height - top, length)
+        length = LENGTHS[wide]
+        first_column = _cell(box[0] - (1 - more_than) * length - left, length)
+        last_column = _cell(box[2] - more_than * width - left, length)
         num_cells = (last_row - first_row + 1) * (last_column - first_column + 1)
-        if grid == LAST_GRID or num_cells > sizes[grid]:
+        if high == LAST_SIDE or wide == LAST_SIDE or num_cells > sizes[grid]:
             link = chains[len(chains) - NUM_GRIDS + grid]
             while link >= 0:
                 found[count] = link - len(cells)

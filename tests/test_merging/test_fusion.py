@@ -151,6 +151,21 @@ def test_a_part_joins_the_whole_by_its_own_share():
     assert found.best.tolist() == [0, 3]
 
 
+@pytest.mark.parametrize('threshold', [0, 0.1, 0.4, 0.7])
+def test_boxes_of_any_shape(threshold):
+    """From lines to squares, which lie on grids of their own."""
+    rng = np.random.default_rng(8)
+    corners = rng.uniform(0, 300, (600, 2))
+    sides = np.exp(rng.uniform(np.log(0.05), np.log(500), (600, 2)))
+    boxes = np.concatenate([corners, corners + sides], axis=1).repeat(2, axis=0)
+    boxes[:, 2:] += rng.uniform(0, 0.5, (1200, 2)) * np.repeat(sides, 2, axis=0)
+    given = boxes, rng.uniform(0.1, 1, 1200), np.zeros(1200, int), threshold
+    assert groups_of(nmm(*given)) == [set(group) for group in slow_nmm(*given)]
+    assert groups_of(nmm(*given, 'ios')) == [set(group) for group in slow_nmm(*given, 'ios')]
+    found = groups_of(wbf(*given))
+    assert sorted(map(sorted, found)) == sorted(map(sorted, slow_wbf(*given)[0]))
+
+
 @pytest.mark.parametrize('run', [nmm, wbf])
 def test_boxes_of_all_sizes_at_any_place(run):
     rng = np.random.default_rng(7)

@@ -116,6 +116,23 @@ def test_any_unit_takes_the_same_work(scale):
     assert found.tolist() == slow_nms(boxes, scores, labels, 0.5)
 
 
+@pytest.mark.parametrize('sides', [(300, 1), (1, 300), (3000, 2)])
+def test_lines_beside_each_other_are_not_all_looked_at(sides):
+    """As those of a text or a barcode: long cells are for long boxes."""
+    rng = np.random.default_rng(13)
+    corners = rng.uniform(0, 4000, (2000, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    boxes[:, 2:] += rng.uniform(0, 1, (2000, 2))
+    grids = _empty_grids(boxes)
+    for index, box in enumerate(boxes):
+        _put(grids, box, index)
+    near = np.empty(len(boxes), np.int64)
+    counts = [_find_near(box, grids, 0.3, near) for box in boxes]
+    assert np.mean(counts) < 20
+    scores, labels = rng.random(2000), np.zeros(2000, int)
+    assert nms(boxes, scores, labels, 0.3).tolist() == slow_nms(boxes, scores, labels, 0.3)
+
+
 def test_overlaps_that_just_reach_the_threshold_are_found():
     """Shifted by a third or in part inside, boxes have an IoU of a half, at any place."""
     wide, high, half = (
