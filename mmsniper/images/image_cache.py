@@ -36,6 +36,9 @@ class ImageCache:
         self._images[key] = image
         return image
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._images
+
     def get_file(self, key: Hashable, load: Callable[[], object]) -> object:
         """The open file of a key, opened if it is not here."""
         file = self._files.pop(key, None)

@@ -78,12 +78,13 @@ class JpegFile:
         """
         left, top, right, bottom = window
         reduction = REDUCTIONS[level]
-        if not more:
+        place = key, rules, reduction
+        if not more and place not in cache:
             pixels = self._by_libvips(reduction, window, rules)
-            if pixels is None:
-                pixels = self._decode(reduction, rules)[top:bottom, left:right]
-            return pixels
-        whole = cache.get((key, rules, reduction), lambda: self._decode(reduction, rules))
+            if pixels is not None:
+                return pixels
+        # Kept in training as well: the images of a small data set may all fit.
+        whole = cache.get(place, lambda: self._decode(reduction, rules))
         return whole[top:bottom, left:right]
 
     def _level_size(self, reduction: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ size is (width, height), as OpenCV has it.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Hashable
 from pathlib import Path
@@ -16,6 +17,7 @@ from mmengine.fileio import LocalBackend, get_file_backend
 
 from mmsniper.errors import InputError
 
+from .damage import BrokenImageError
 from .decoding import read_bytes
 from .formats import is_jpeg, is_tiff
 from .image_cache import ImageCache
@@ -140,9 +142,12 @@ def _open(
     version = (status.st_mtime_ns, status.st_size, status.st_ino) if local else None
     # Forked processes would share where their parent's file stands, so they open it themselves.
     key = name, version, os.getpid(), rules.reads_samples, rules.color_type, rules.backend
-    return key, cache.get_file(
-        key, lambda: _read_file(name, rules, backend_args, local, cache, key)
-    )
+    try:
+        return key, cache.get_file(
+            key, lambda: _read_file(name, rules, backend_args, local, cache, key)
+        )
+    except OSError as error:
+        raise BrokenImageError(f'image {name} cannot be read: {error}') from error
 
 
 def _read_file(
@@ -153,24 +158,17 @@ def _read_file(
     cache: ImageCache,
     key: Hashable,
 ) -> JpegFile | TiffFile | PlainFile:
-    content = None if local else read_bytes(name, backend_args)
-    if content is None:
-        try:
-            with open(name, 'rb') as file:
-                start = file.read(16)
-        except OSError:
-            start = b''
-    else:
-        start = content
-    if is_tiff(start) and rules.backend == 'cv2':
-        if tifffile is None:
-            tell_once(name, 'TIFFs are decoded whole', 'tifffile and imagecodecs')
-        else:
-            tiff = TiffFile(name if content is None else content, name)
-            if tiff.understood() and (tiff.needs_this() or rules.reads_samples):
-                return tiff
-    if content is None:
-        content = read_bytes(name, backend_args)
+    content = b'' if local else read_bytes(name, backend_args)
+    with open(name, 'rb') if local else io.BytesIO(content) as file:
+        start = file.read(16)
+        if is_tiff(start) and rules.backend == 'cv2':
+            if tifffile is None:
+                tell_once(name, 'TIFFs are decoded whole', 'tifffile and imagecodecs')
+            else:
+                tiff = TiffFile(name if local else content, name)
+                if tiff.understood() and (tiff.needs_this() or rules.reads_samples):
+                    return tiff
+        content = start + file.read()
     if is_jpeg(content) and JpegFile.understands(content, rules):
         if pyvips is None:
             tell_once(name, 'JPEGs are decoded whole', 'pyvips')

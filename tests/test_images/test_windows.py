@@ -371,6 +371,8 @@ def test_missing_and_empty_files(tmp_path):
         for read in (read_window, image_size):
             with pytest.raises(BrokenImageError, match=name):
                 read(tmp_path / name)
+    with pytest.raises(BrokenImageError, match='cannot be read'):
+        read_window(tmp_path)
 
 
 @pytest.mark.parametrize(
