@@ -38,6 +38,7 @@ def chips(dataset, ranks=1, monkeypatch=None, **settings):
     return found
 
 
+@pytest.mark.filterwarnings('ignore:This DataLoader will create')
 def test_one_process_or_more(build, monkeypatch):
     expected = chips(build())
     assert expected[0] != expected[1] != expected[3]
