@@ -9,6 +9,7 @@ import numpy as np
 
 # Each holds its list of tiles and a file descriptor, none its pixels.
 _MOST_OPEN_FILES = 16
+_MOST_NOTES = 4096  # of some kilobytes each
 
 
 class ImageCache:
@@ -25,6 +26,7 @@ class ImageCache:
         self.max_bytes = max_bytes
         self._images: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._files: OrderedDict[Hashable, object] = OrderedDict()
+        self._notes: OrderedDict[Hashable, dict] = OrderedDict()
 
     def get(self, key: Hashable, load: Callable[[], np.ndarray]) -> np.ndarray:
         """The image of a key, loaded if it is not here."""
@@ -51,6 +53,14 @@ class ImageCache:
                 self._files.popitem(last=False)
         self._files[key] = file
         return file
+
+    def notes(self, key: Hashable) -> dict:
+        """What was found out about a file, such as where its parts begin; to be added to."""
+        notes = self._notes.pop(key, {})
+        while len(self._notes) >= _MOST_NOTES:
+            self._notes.popitem(last=False)
+        self._notes[key] = notes
+        return notes
 
     @property
     def num_bytes(self) -> int:

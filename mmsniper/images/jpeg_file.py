@@ -1,23 +1,26 @@
-"""Windows of plain JPEG files: scaled decoding, and none of the lines below the window."""
+"""Windows of plain JPEG files: scaled decoding, and no more blocks than the window has."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from .damage import check_bytes
+from .damage import BrokenImageError, check_bytes
 from .decoding import decode_image
-from .formats import jpeg_frame
+from .formats import jpeg_frame, stated_size
 from .image_cache import ImageCache
+from .jpeg_cut import JpegCutter
 from .memory import check_fits
-from .optional import pyvips
 from .orientation import stored_orientation
 from .rules import PixelRules
 from .window_geometry import Window
 
 REDUCTIONS = (1, 2, 4, 8)
-# Reading line by line has a cost per line, which is that of decoding about so many pixels whole.
-_PIXELS_PER_LINE = 1000
+# What decoding all of an image costs at each of them, in units of that at its own size (measured).
+_COSTS = (1.0, 0.5, 0.42, 0.4)
+# Likewise of a cut: following the codes of all of an image, and copying all of them.
+_FOLLOWING, _COPYING = 0.25, 0.3
+# Images of fewer pixels are always decoded whole, and kept if they fit.
+_SMALL = 2_000_000
 
 
 class JpegFile:
@@ -45,6 +48,7 @@ class JpegFile:
         self.size = frame.width, frame.height
         self._is_colour = frame.num_components == 3
         self.orientation = stored_orientation(content)
+        self._cutter: JpegCutter | None = None
         self.ratios = [(reduction, reduction) for reduction in REDUCTIONS]
         self.level_sizes = [self._level_size(reduction) for reduction in REDUCTIONS]
 
@@ -76,53 +80,57 @@ class JpegFile:
             cache: Where all of the level is kept, if it is decoded for more windows.
             key: What this file is called there.
         """
-        left, top, right, bottom = window
         reduction = REDUCTIONS[level]
         place = key, rules, reduction
         if not more and place not in cache:
-            pixels = self._by_libvips(reduction, window, rules)
+            pixels = self._cut_out(reduction, window, rules, cache.notes(key))
             if pixels is not None:
                 return pixels
         # Kept in training as well: the images of a small data set may all fit.
         whole = cache.get(place, lambda: self._decode(reduction, rules))
+        left, top, right, bottom = window
         return whole[top:bottom, left:right]
 
     def _level_size(self, reduction: int) -> tuple[int, int]:
         width, height = self.size
         return -(-width // reduction), -(-height // reduction)
 
-    def _decode(self, reduction: int, rules: PixelRules) -> np.ndarray:
-        size = self._level_size(reduction)
+    def _decode(
+        self, reduction: int, rules: PixelRules, content: bytes | None = None
+    ) -> np.ndarray:
+        content = content or self.content
+        width, height = stated_size(content)
+        size = -(-width // reduction), -(-height // reduction)
         check_fits(self.name, *size, 3 if rules.color_type.startswith('color') else 1)
         color_type = rules.color_type.split('_')[0] + '_ignore_orientation'
-        return decode_image(self.content, self.name, color_type, 'cv2', reduction=reduction)
+        return decode_image(content, self.name, color_type, 'cv2', reduction=reduction)
 
-    def _by_libvips(self, reduction: int, window: Window, rules: PixelRules) -> np.ndarray | None:
-        """Pixels of a level by libvips; None without it, where it is slower, or finds fault."""
+    def _cut_out(
+        self, reduction: int, window: Window, rules: PixelRules, notes: dict
+    ) -> np.ndarray | None:
+        """The pixels of a window of a level, or None where all of it had better be decoded."""
         left, top, right, bottom = window
-        width, height = self._level_size(reduction)
-        # All of it had better be read by OpenCV: some damage shows at the end of a file only, which
-        # libvips does not look at.
-        needless = bottom * _PIXELS_PER_LINE > height * width or window == (0, 0, width, height)
-        if (
-            pyvips is None
-            or needless
-            or (self._is_colour and not rules.color_type.startswith('color'))
-        ):
+        if self.size[0] * self.size[1] < _SMALL:
             return None
         try:
-            image = pyvips.Image.jpegload_buffer(
-                self.content, shrink=reduction, access='sequential', fail_on='warning'
-            )
-            # A region is worked out in this thread. Others would not live on in a forked process,
-            # which would wait for them for ever.
-            region = pyvips.Region.new(image)
-            fetched = region.fetch(left, top, right - left, bottom - top)
-        except pyvips.Error:  # OpenCV and our rules say whether it is damaged
+            if self._cutter is None:
+                self._cutter = JpegCutter(self.content, notes.get('starts'))
+                notes['starts'] = self._cutter.starts
+            own = [side * reduction for side in window]
+            own[2:] = (min(side, limit) for side, limit in zip(own[2:], self.size))
+            if self._cost_of_cut(own, reduction) > _COSTS[REDUCTIONS.index(reduction)]:
+                return None
+            part, x, y = self._cutter.cut(tuple(own))
+            pixels = self._decode(reduction, rules, part)
+        except (ValueError, BrokenImageError):  # of another kind; or our rules say what is damaged
             return None
-        pixels = np.frombuffer(fetched, np.uint8).reshape(bottom - top, right - left, image.bands)
-        if self._is_colour:
-            return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        if rules.color_type.startswith('color'):
-            return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-        return pixels[:, :, 0].copy()
+        x, y = x // reduction, y // reduction
+        return pixels[top - y : bottom - y, left - x : right - x]
+
+    def _cost_of_cut(self, window: Window, reduction: int) -> float:
+        left, top, right, bottom = window
+        width, height = self.size
+        share = (right - left) * (bottom - top) / (width * height)
+        unknown = max(0.0, bottom / height - self._cutter.known_share)
+        decoding = _COSTS[REDUCTIONS.index(reduction)]
+        return _FOLLOWING * unknown + share * (_COPYING + decoding)

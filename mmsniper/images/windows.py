@@ -22,7 +22,7 @@ from .decoding import read_bytes
 from .formats import is_jpeg, is_tiff
 from .image_cache import ImageCache
 from .jpeg_file import JpegFile
-from .optional import pyvips, tell_once, tifffile
+from .optional import tell_once, tifffile
 from .orientation import UPRIGHT, turn_upright
 from .plain_file import PlainFile
 from .rules import PixelRules
@@ -170,8 +170,6 @@ def _read_file(
                     return tiff
         content = start + file.read()
     if is_jpeg(content) and JpegFile.understands(content, rules):
-        if pyvips is None:
-            tell_once(name, 'JPEGs are decoded whole', 'pyvips')
         return JpegFile(content, name)
     return PlainFile(content, name, rules, cache, key)
 

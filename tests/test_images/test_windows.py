@@ -23,10 +23,9 @@ from mmsniper.images import (
 from mmsniper.images import tiff_file as tiff_module
 
 tifffile = pytest.importorskip('tifffile')
-pytest.importorskip('pyvips')
 
 PICTURE = photograph(301, 403)
-BIG = photograph(1101, 1403)  # so wide that libvips is asked
+BIG = photograph(1101, 1403)
 
 
 def _with_exif(content, orientation):
@@ -88,10 +87,13 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def cut_small_images(monkeypatch):
+    monkeypatch.setattr(jpeg_file, '_SMALL', 0)
+
+
 @pytest.fixture
 def no_packages(monkeypatch):
-    monkeypatch.setattr(jpeg_file, 'pyvips', None)
-    monkeypatch.setattr(windows, 'pyvips', None)
     monkeypatch.setattr(windows, 'tifffile', None)
 
 
@@ -131,13 +133,39 @@ def test_so_they_are_without_optional_packages(folder, no_packages):
     _check_every_file(folder, 'color')
 
 
-def test_libvips_is_asked(folder, monkeypatch):
+def test_parts_are_decoded(folder, monkeypatch):
     """Or the tests above would compare OpenCV with itself."""
     decoded = []
-    monkeypatch.setattr(jpeg_file, 'decode_image', lambda *a, **k: decoded.append(a))
-    read_window(folder / 'plain.jpg', (100, 20, 300, 200), cache=ImageCache())
-    read_window(folder / 'plain.jpg', (100, 20, 300, 200), (100, 90), cache=ImageCache())
-    assert not decoded
+    original = jpeg_file.decode_image
+
+    def noted(content, *args, **kwargs):
+        decoded.append(len(content))
+        return original(content, *args, **kwargs)
+
+    monkeypatch.setattr(jpeg_file, 'decode_image', noted)
+    for name in ('plain.jpg', 'fine.jpg', 'grey.jpg', 'restarts.jpg', 'turned6.jpg'):
+        for size in (None, (100, 90)):
+            read_window(folder / name, (100, 20, 300, 200), size, cache=ImageCache())
+            assert decoded.pop() < 0.1 * (folder / name).stat().st_size
+            read_window(folder / name, (100, 20, 300, 200), size, cache=ImageCache(), more=True)
+            assert decoded.pop() == (folder / name).stat().st_size
+    read_window(folder / 'progressive.jpg', (100, 20, 300, 200), cache=ImageCache())
+    assert decoded == [(folder / 'progressive.jpg').stat().st_size]
+
+
+def test_small_images_are_decoded_whole_and_kept(folder, monkeypatch):
+    monkeypatch.setattr(jpeg_file, '_SMALL', 2_000_000)
+    decoded = []
+    original = jpeg_file.decode_image
+    monkeypatch.setattr(
+        jpeg_file,
+        'decode_image',
+        lambda *args, **kw: decoded.append(args[1]) or original(*args, **kw),
+    )
+    cache = ImageCache()
+    for window in _random_windows(PICTURE.shape, 4, 0):
+        read_window(folder / 'small.jpg', window, cache=cache)
+    assert len(decoded) == 1
 
 
 @pytest.mark.parametrize('orientation', range(2, 9))
@@ -236,8 +264,7 @@ def test_marks_lie_where_they_were_drawn(kind, more, tmp_path):
     elif kind == 'libvips':
         _pyramid(path, image, [(803, 601), (401, 300), (200, 150)], _libvips_like(image))
     elif kind == 'libvips itself':
-        import pyvips
-
+        pyvips = pytest.importorskip('pyvips')
         pyvips.Image.new_from_array(image).tiffsave(str(path), tile=True, pyramid=True)
     else:
         cv2.imwrite(str(path), image)
@@ -454,8 +481,7 @@ def test_masks_and_other_pages_are_no_overviews(tmp_path):
 
 
 def test_pyramids_in_sub_images(tmp_path):
-    import pyvips
-
+    pyvips = pytest.importorskip('pyvips')
     path = tmp_path / 'image.tif'
     picture = pyvips.Image.new_from_array(BIG[:, :, ::-1].copy())
     picture.tiffsave(str(path), tile=True, pyramid=True, subifd=True)
