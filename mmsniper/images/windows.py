@@ -170,7 +170,7 @@ def _read_file(
                     return tiff
         content = start + file.read()
     if is_jpeg(content) and JpegFile.understands(content, rules):
-        return JpegFile(content, name)
+        return JpegFile(content, name, local)
     return PlainFile(content, name, rules, cache, key)
 
 
