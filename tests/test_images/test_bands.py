@@ -220,3 +220,24 @@ def test_a_band_of_a_single_value(tmp_path):
 def test_rules_that_cannot_be_followed(rules, words):
     with pytest.raises(InputError, match=words):
         PixelRules(**rules)
+
+
+def test_images_without_any_data(tmp_path):
+    tag = [(42113, 's', 0, '0', True)]
+    _write(tmp_path / 'a.tif', np.zeros((128, 192, 3), 'u2'), photometric='rgb', extratags=tag)
+    _write(tmp_path / 'b.tif', np.full((128, 192, 3), np.nan, 'f4'), photometric='rgb')
+    for rules in (dict(), dict(depth_percentiles=(2, 98)), dict(depth_range=(0, 9))):
+        rules = PixelRules(nodata_fill=114, **rules)
+        assert (read_window(tmp_path / 'a.tif', rules=rules) == 114).all()
+        if rules.depth_percentiles or rules.depth_range:
+            assert (read_window(tmp_path / 'b.tif', rules=rules) == 114).all()
+    with pytest.raises(InputError, match='b.tif has samples of type float32: say with depth_range'):
+        read_window(tmp_path / 'b.tif')
+
+
+@pytest.mark.parametrize('nodata', ['inf', '-inf', 'nan', '1e999', '0.5', '-1', '1e30', ''])
+def test_values_without_data_that_no_sample_has(tmp_path, nodata):
+    samples = _bands(3)
+    tag = [(42113, 's', 0, nodata, True)]
+    _write(tmp_path / 'a.tif', samples, photometric='rgb', extratags=tag)
+    np.testing.assert_array_equal(read_window(tmp_path / 'a.tif'), samples[:, :, ::-1])
