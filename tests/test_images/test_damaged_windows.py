@@ -1,11 +1,19 @@
-"""Damage is noticed in windows as it is in whole pictures, wherever it is in a JPEG."""
+"""Damage is noticed in windows as it is in whole pictures, and never ends in another error."""
 
 import cv2
 import numpy as np
 import pytest
 from image_files import encoded, photograph
 
-from mmsniper.images import BrokenImageError, ImageCache, jpeg_file, read_image, read_window
+from mmsniper.errors import InputError
+from mmsniper.images import (
+    BrokenImageError,
+    ImageCache,
+    jpeg_file,
+    read_image,
+    read_window,
+    write_tiled_tiff,
+)
 
 PICTURE = photograph(400, 500)
 WINDOW = 200, 150, 300, 250
@@ -127,3 +135,65 @@ def test_codes_are_followed_to_the_end_once(tmp_path, monkeypatch):
     path.write_bytes(_jpeg(7))
     read_window(path, WINDOW, cache=ImageCache())
     assert len(checked) == 2
+
+
+def _tiles(kind, folder):
+    """A TIFF with tiles of JPEG, and where each of them begins and how long it is."""
+    tifffile = pytest.importorskip('tifffile')
+    path = folder / f'{kind}.tif'
+    if kind == 'ours':
+        (folder / 'image.png').write_bytes(encoded('.png', PICTURE))
+        write_tiled_tiff(folder / 'image.png', path)
+    else:
+        image = PICTURE[:, :, 0] if kind == 'grey' else PICTURE[:, :, ::-1]
+        colours = dict(grey='minisblack', ycbcr='ycbcr', rgb='rgb')[kind]
+        settings = dict(subsampling=(1, 1)) if kind == 'rgb' else {}
+        tifffile.imwrite(
+            path, image, tile=(128, 128), photometric=colours, compression='jpeg', **settings
+        )
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        return path, list(page.dataoffsets), list(page.databytecounts)
+
+
+@pytest.mark.parametrize('kind', ['ours', 'grey', 'ycbcr', 'rgb'])
+def test_tiles_of_damaged_jpeg(tmp_path, kind):
+    path, starts, counts = _tiles(kind, tmp_path)
+    content, rng, num_broken = path.read_bytes(), np.random.default_rng(0), 0
+    whole = read_window(path, cache=ImageCache())
+    assert np.abs(whole.astype(int) - read_image(path)).mean() < 1
+    for start, count in zip(starts, counts):
+        begin = start + count // 2
+        path.write_bytes(content[:begin] + rng.bytes(64) + content[begin + 64 :])
+        try:
+            read_image(path)
+        except BrokenImageError as error:
+            if ' 1 extraneous' in str(error):  # padding in the eyes of one of them
+                continue
+            num_broken += 1
+            with pytest.raises(BrokenImageError, match='is damaged'):
+                read_window(path, cache=ImageCache())
+    assert num_broken >= len(starts) / 2
+
+
+@pytest.mark.parametrize('tile', [(64, 48), None])
+@pytest.mark.parametrize('compression', [None, 'zstd', 'jpeg', 'lerc'])
+def test_structures_that_make_no_sense(tmp_path, tile, compression):
+    tifffile = pytest.importorskip('tifffile')
+    path = tmp_path / 'image.tif'
+    layout = dict(rowsperstrip=17) if tile is None else dict(tile=tile)
+    # With tiles the list of tags stands in front of them.
+    tifffile.imwrite(
+        path, PICTURE[:100, :120], photometric='rgb', compression=compression, **layout
+    )
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for position in rng.integers(4, 300, rng.integers(1, 4)):
+            damaged[position] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            found = read_window(path, (0, 0, 60, 50), cache=ImageCache())
+        except InputError:
+            continue
+        assert found.shape == (50, 60, 3)
