@@ -212,8 +212,21 @@ def _overviews(file, first) -> list:
         and page.dtype == first.dtype
         and page.photometric == first.photometric
         and page.imagewidth < first.imagewidth
+        and _shows_all(page, first)
     ]
     return sorted(same, key=lambda page: -page.imagewidth)
+
+
+def _shows_all(page, first) -> bool:
+    """Whether a smaller picture has the sides of the first one, however they were rounded.
+
+    Others are labels of slides, or thumbnails with a margin.
+    """
+    wide, high = page.imagewidth, page.imagelength
+    # Each side may be up to one pixel longer or shorter than a common ratio would make it.
+    least = (wide - 1) * first.imagelength <= (high + 1) * first.imagewidth
+    most = (wide + 1) * first.imagelength >= (high - 1) * first.imagewidth
+    return 0 < high <= first.imagelength and least and most
 
 
 def _ratio(size: tuple[int, int], page) -> tuple[float, float]:
