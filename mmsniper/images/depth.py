@@ -92,12 +92,14 @@ def whole_range(image: np.ndarray, name: str, bits: int | None) -> tuple[int, in
         InputError: It is not: a range has to be given.
     """
     if image.dtype != np.uint16:
+        numbers = image[image == image]  # and not NaN
+        limits = f', from {numbers.min():g} to {numbers.max():g}' if numbers.size else ''
         raise InputError(
-            f'image {name} has samples of type {image.dtype}, from {np.nanmin(image):g} to '
-            f'{np.nanmax(image):g}: say with depth_range=(low, high) of what loads it which values '
-            'are black and white in every image'
+            f'image {name} has samples of type {image.dtype}{limits}: say with '
+            'depth_range=(low, high) of what loads it which values are black and white in every '
+            'image'
         )
-    largest = int(image.max())
+    largest = int(image.max(initial=0))  # there are none where nothing has data
     if bits in (None, 16) and 0 < largest < 2**14:
         raise InputError(
             f'image {name} has 16 bits per sample, but none above {largest}, and would come out '

@@ -74,19 +74,29 @@ def codes(counts: bytes, values: bytes) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def without_stuffing(stored):
-    """The bytes of a scan without the zeros that follow each 255, and how many they are."""
+def without_stuffing(stored, has_restarts):
+    """The bytes of a scan without the zeros that follow each 255, and how many they are.
+
+    They end with the first marker but for restart markers, if there may be some: all decoders stop
+    there, and what stands behind it is another image, or shows that some of this one is missing.
+    """
     # So many bytes more that a block of damaged data cannot lead beyond them.
     data = np.empty(len(stored) + _MOST_BYTES_OF_BLOCK, np.uint8)
     count = index = 0
     while index < len(stored):
         data[count] = stored[index]
+        index += 1
+        if data[count] == 255:
+            following = stored[index] if index < len(stored) else 0xD9
+            if following == 255:  # a fill byte
+                continue
+            if following == 0:
+                index += 1
+            elif not (has_restarts and 0xD0 <= following <= 0xD7):
+                break
         count += 1
-        index += (
-            2 if stored[index] == 255 and index + 1 < len(stored) and stored[index + 1] == 0 else 1
-        )
     data[count:] = 0
-    return data, count
+    return data[: count + _MOST_BYTES_OF_BLOCK], count
 
 
 @njit(cache=True, nogil=True, inline='always')
@@ -142,10 +152,11 @@ def _skip_ac(data, position, table, runs):
 
 
 @njit(cache=True, nogil=True, inline='always')
-def _after_marker(data, position):
-    """Where codes go on behind a restart marker; -1 where there is none."""
+def _after_marker(data, position, interval):
+    """Where codes go on behind the restart marker that ends an interval; -1 if it is not there."""
     byte = (position + 7) >> 3
-    if data[byte] == 255 and 0xD0 <= data[byte + 1] <= 0xD7:
+    # They are counted by eights, so that a lost interval is noticed.
+    if data[byte] == 255 and data[byte + 1] == 0xD0 + interval % 8:
         return (byte + 2) << 3
     return -1
 
@@ -162,7 +173,7 @@ def follow(data, num_bits, blocks, dc, ac, runs, starts, row, columns, interval)
         for column in range(columns):
             mcu = current * columns + column
             if interval and mcu and mcu % interval == 0:
-                position = _after_marker(data, position)
+                position = _after_marker(data, position, mcu // interval - 1)
                 values[:] = 0
             for block in range(len(blocks)):
                 component = blocks[block]
@@ -236,7 +247,7 @@ def copy_codes(data, num_bits, blocks, dc, ac, runs, starts, window, columns, in
                 if inside and column > first_column:
                     written = _copy_bits(data, uncopied, position, out, written)
                     neighbours[:] = values
-                position = _after_marker(data, position)
+                position = _after_marker(data, position, mcu // interval - 1)
                 if position < 0:
                     return -1
                 values[:] = 0

@@ -5,7 +5,8 @@ But reading them is the smaller part of decoding. So the Huffman codes are follo
 anything of them, those of the blocks around a window are copied, and the first of each row is told
 the difference from its new neighbour (ITU T.81, F.1.2.1). A decoder of the copy does no more than
 the window needs, and its pixels are the same to the last digit, because a margin is left for
-decoders that look at neighbouring blocks.
+decoders that look at neighbouring blocks. What a decoder of the copy cannot notice is damage: it
+mostly leaves codes behind, and shows where all of them end.
 
 Words: a block is 8x8 samples of a component. An MCU (minimum coded unit) holds the blocks of all
 components of the same pixels, such as 16x16 of them.
@@ -68,14 +69,32 @@ class JpegCutter:
         self._scan_header = content[scan : scan + 2 + _number(content, scan + 2)]
         self._layout(frame, content)
         self._read_tables(content)
-        begin, end = scan + len(self._scan_header), content.rfind(b'\xff\xd9')
-        self._data, num_bytes = without_stuffing(np.frombuffer(content, np.uint8)[begin:end])
-        self._num_bits = 8 * num_bytes
+        scan_data = np.frombuffer(content, np.uint8)[scan + len(self._scan_header) :]
+        self._data, self._num_bytes = without_stuffing(scan_data, self._interval > 0)
 
     @property
     def known_share(self) -> float:
         """Of how many of the rows it is known where they begin."""
         return np.count_nonzero(self.starts[:, 0]) / self._rows
+
+    @property
+    def _coding(self) -> tuple:
+        return self._data, 8 * self._num_bytes, self._blocks, self._dc, self._ac, self._runs
+
+    def check(self) -> None:
+        """Follow all codes to the end, so that ``starts`` has all rows.
+
+        Wrong codes are codes as well, nearly always. What tells them from right ones is where they
+        end, as it does in libjpeg.
+
+        Raises:
+            ValueError: They do not end where the scan's data do, so the file is damaged.
+        """
+        if not follow(*self._coding, self.starts, self._rows, self._columns, self._interval):
+            raise ValueError('its codes cannot be followed')
+        left_over = self._data[(self.starts[-1, 0] + 7) >> 3 : self._num_bytes]
+        if (left_over != left_over[:1]).any():  # equal ones are padding
+            raise ValueError('its codes end before its data')
 
     def cut(self, window: tuple[int, int, int, int]) -> tuple[bytes, int, int]:
         """A JPEG of the MCUs around a window.
@@ -97,14 +116,13 @@ class JpegCutter:
         first_row = max(0, top // self._mcu_height - _MARGIN)
         end_column = min(self._columns, -(-right // self._mcu_width) + _MARGIN)
         end_row = min(self._rows, -(-bottom // self._mcu_height) + _MARGIN)
-        coding = self._data, self._num_bits, self._blocks, self._dc, self._ac, self._runs
-        if not follow(*coding, self.starts, first_row, self._columns, self._interval):
+        if not follow(*self._coding, self.starts, first_row, self._columns, self._interval):
             raise ValueError('its codes cannot be followed')
         # No part takes more than all of it, and differences that are new up to 4 bytes each.
         changes = (end_row - first_row) * (self._columns if self._interval else 1) * len(self._dc)
         out = np.zeros(len(self._data) + 4 * changes, np.uint8)
         num_bytes = copy_codes(
-            *coding,
+            *self._coding,
             self.starts,
             (first_row, end_row, first_column, end_column),
             self._columns,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from .damage import BrokenImageError, check_bytes
@@ -22,6 +24,9 @@ _FOLLOWING, _COPYING = 0.25, 0.3
 # Images of fewer pixels are always decoded whole, and kept if they fit.
 _SMALL = 2_000_000
 
+# Hashes of the files whose codes this process has followed to the end, which need not be kept.
+_found_whole: set[int] = set()
+
 
 class JpegFile:
     """A JPEG whose header has been read.
@@ -29,6 +34,7 @@ class JpegFile:
     Args:
         content: The bytes of the file.
         name: What it is called in errors.
+        is_local: Whether what it is called in a cache changes with its bytes.
 
     Attributes:
         size: Width and height as stored.
@@ -40,10 +46,12 @@ class JpegFile:
 
     cheap_windows = False
 
-    def __init__(self, content: bytes, name: str) -> None:
+    def __init__(self, content: bytes, name: str, is_local: bool = True) -> None:
         check_bytes(content, name)
         self.content = content
         self.name = name
+        # Where its rows begin must never be taken for where those of another file do.
+        self._mark = None if is_local else zlib.crc32(content)
         frame = jpeg_frame(content)
         self.size = frame.width, frame.height
         self._is_colour = frame.num_components == 3
@@ -83,7 +91,7 @@ class JpegFile:
         reduction = REDUCTIONS[level]
         place = key, rules, reduction
         if not more and place not in cache:
-            pixels = self._cut_out(reduction, window, rules, cache.notes(key))
+            pixels = self._cut_out(reduction, window, rules, cache, (key, self._mark))
             if pixels is not None:
                 return pixels
         # Kept in training as well: the images of a small data set may all fit.
@@ -106,20 +114,24 @@ class JpegFile:
         return decode_image(content, self.name, color_type, 'cv2', reduction=reduction)
 
     def _cut_out(
-        self, reduction: int, window: Window, rules: PixelRules, notes: dict
+        self, reduction: int, window: Window, rules: PixelRules, cache: ImageCache, key
     ) -> np.ndarray | None:
         """The pixels of a window of a level, or None where all of it had better be decoded."""
         left, top, right, bottom = window
         if self.size[0] * self.size[1] < _SMALL:
             return None
+        notes, is_new = cache.notes(key), hash(key) not in _found_whole
         try:
             if self._cutter is None:
                 self._cutter = JpegCutter(self.content, notes.get('starts'))
                 notes['starts'] = self._cutter.starts
             own = [side * reduction for side in window]
             own[2:] = (min(side, limit) for side, limit in zip(own[2:], self.size))
-            if self._cost_of_cut(own, reduction) > _COSTS[REDUCTIONS.index(reduction)]:
+            if self._cost_of_cut(own, reduction, is_new) > _COSTS[REDUCTIONS.index(reduction)]:
                 return None
+            if is_new:
+                self._cutter.check()
+                _found_whole.add(hash(key))
             part, x, y = self._cutter.cut(tuple(own))
             pixels = self._decode(reduction, rules, part)
         except (ValueError, BrokenImageError):  # of another kind; or our rules say what is damaged
@@ -127,10 +139,10 @@ class JpegFile:
         x, y = x // reduction, y // reduction
         return pixels[top - y : bottom - y, left - x : right - x]
 
-    def _cost_of_cut(self, window: Window, reduction: int) -> float:
+    def _cost_of_cut(self, window: Window, reduction: int, is_new: bool) -> float:
         left, top, right, bottom = window
         width, height = self.size
         share = (right - left) * (bottom - top) / (width * height)
-        unknown = max(0.0, bottom / height - self._cutter.known_share)
+        unknown = max(0.0, (1 if is_new else bottom / height) - self._cutter.known_share)
         decoding = _COSTS[REDUCTIONS.index(reduction)]
         return _FOLLOWING * unknown + share * (_COPYING + decoding)

@@ -37,6 +37,11 @@ class SampleFormat:
     bits: int
     nodata: float | None = None
 
+    def left_out(self, dtype: np.dtype) -> float:
+        """What the samples of pieces are that a sparse file leaves out, as GDAL has it."""
+        nodata = 0 if self.nodata is None else self.nodata
+        return nodata if dtype.kind == 'f' or _is_sample(nodata, dtype) else 0
+
     def bands(self, rules: PixelRules) -> tuple[int, ...]:
         """Which bands become channels, counted from 1: as the rules say, else BGR or grey.
 
@@ -115,9 +120,15 @@ def _without_data(chosen: np.ndarray, nodata: float | None) -> np.ndarray | None
         if nodata is not None:
             empty |= chosen == chosen.dtype.type(nodata)
         return empty.all(axis=2)
-    if nodata is None or nodata != nodata or nodata != int(nodata):
+    if nodata is None or not _is_sample(nodata, chosen.dtype):
         return None
     return (chosen == int(nodata)).all(axis=2)
+
+
+def _is_sample(value: float, dtype: np.dtype) -> bool:
+    """Whether samples of a type of whole numbers can have a value."""
+    limits = np.iinfo(dtype)
+    return limits.min <= value <= limits.max and value == int(value)
 
 
 def _ranges(

@@ -20,6 +20,7 @@ from .optional import tifffile
 from .rules import PixelRules
 from .samples import SampleFormat, to_pixels
 from .tiff import MOST_BANDS_OF_OPENCV, UNKNOWN_TO_OPENCV
+from .tiff_pieces import decode_piece
 from .window_geometry import Window
 
 _GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
@@ -52,6 +53,10 @@ class TiffFile:
             )
             page = self._file.pages.first
             self._levels = [page, *_overviews(self._file, page)]
+            for level in self._levels:
+                self._check_pieces(level)
+        except BrokenImageError:
+            raise
         except Exception as error:  # whatever a damaged structure leads to
             raise BrokenImageError(f'image {name} cannot be read: {error}') from error
         self.size = page.imagewidth, page.imagelength
@@ -68,8 +73,6 @@ class TiffFile:
             nodata=_stated_nodata(page),
         )
         self._ranges: dict = {}
-        for level in self._levels:
-            self._check_not_cut_short(level)
 
     def __del__(self) -> None:
         # What tifffile makes refers to itself, and would be closed some time later only.
@@ -87,6 +90,7 @@ class TiffFile:
             and page.imagedepth == 1
             and page.dtype is not None
             and page.dtype.kind in 'uif'
+            and isinstance(page.bitspersample, int)  # and not another number for each band
             and page.bitspersample >= 8
         )
 
@@ -131,9 +135,8 @@ class TiffFile:
         down = -(-page.imagelength // piece_height)
         separate = page.planarconfig == 2 and page.samplesperpixel > 1
         shape = bottom - top, right - left, page.samplesperpixel
-        samples = np.zeros(shape, page.dtype.newbyteorder('='))
-        if self._format.nodata is not None and page.dtype.kind == 'f':
-            samples[:] = self._format.nodata  # what sparse files leave out
+        dtype = page.dtype.newbyteorder('=')
+        samples = np.full(shape, self._format.left_out(dtype), dtype)
         for plane in range(page.samplesperpixel if separate else 1):
             bands = slice(plane, plane + 1) if separate else slice(None)
             for row in range(top // piece_height, -(-bottom // piece_height)):
@@ -143,11 +146,15 @@ class TiffFile:
                         continue
                     first_y, first_x = row * piece_height, column * piece_width
                     y0, x0 = max(top, first_y), max(left, first_x)
-                    y1 = min(bottom, first_y + piece.shape[0])
-                    x1 = min(right, first_x + piece.shape[1])
-                    samples[y0 - top : y1 - top, x0 - left : x1 - left, bands] = piece[
-                        y0 - first_y : y1 - first_y, x0 - first_x : x1 - first_x
-                    ]
+                    y1 = min(bottom, first_y + piece_height)
+                    x1 = min(right, first_x + piece_width)
+                    wanted = samples[y0 - top : y1 - top, x0 - left : x1 - left, bands]
+                    piece = piece[y0 - first_y : y1 - first_y, x0 - first_x : x1 - first_x]
+                    if piece.shape != wanted.shape:
+                        raise damaged(
+                            self.name, f'a piece of {piece.shape} instead of {wanted.shape}'
+                        )
+                    wanted[:] = piece
         return samples
 
     def _decode(self, page, index: int) -> np.ndarray | None:
@@ -158,13 +165,7 @@ class TiffFile:
         handle = self._file.filehandle
         handle.seek(page.dataoffsets[index])
         content = handle.read(count)  # before anything else, which may read elsewhere
-        try:
-            piece = page.decode(content, index, jpegtables=page.jpegtables)[0]
-        except Exception as error:  # each codec has its own exception class
-            raise damaged(
-                self.name, f'{error} in the piece at byte {page.dataoffsets[index]}'
-            ) from error
-        return None if piece is None else piece[0]
+        return decode_piece(page, index, content, self.name)
 
     def _statistics(self) -> np.ndarray:
         """(n, b) samples from all over the image, at the coarsest level that has enough of them."""
@@ -182,9 +183,18 @@ class TiffFile:
             rows.append(band.reshape(-1, page.samplesperpixel))
         return np.concatenate(rows)
 
-    def _check_not_cut_short(self, page) -> None:
+    def _check_pieces(self, page) -> None:
+        """Raise a BrokenImageError if pieces are missing or lie behind the end of the file."""
         offsets = np.asarray(page.dataoffsets, np.int64)
         counts = np.asarray(page.databytecounts, np.int64)
+        width, height = page.imagewidth, page.rowsperstrip
+        if page.is_tiled:
+            width, height = page.tilewidth, page.tilelength
+        num_pieces = -(-page.imagewidth // width) * -(-page.imagelength // height)
+        if page.planarconfig == 2:
+            num_pieces *= page.samplesperpixel
+        if not 0 < num_pieces <= len(offsets) == len(counts):
+            raise damaged(self.name, f'{num_pieces} pieces, but places of {len(offsets)}')
         size = self._file.filehandle.size
         if (offsets < 0).any() or (counts < 0).any() or (offsets > size - counts).any():
             raise BrokenImageError(f'image {self.name} is cut short ({size} bytes); replace it')
@@ -202,8 +212,21 @@ def _overviews(file, first) -> list:
         and page.dtype == first.dtype
         and page.photometric == first.photometric
         and page.imagewidth < first.imagewidth
+        and _shows_all(page, first)
     ]
     return sorted(same, key=lambda page: -page.imagewidth)
+
+
+def _shows_all(page, first) -> bool:
+    """Whether a smaller picture has the sides of the first one, however they were rounded.
+
+    Others are labels of slides, or thumbnails with a margin.
+    """
+    wide, high = page.imagewidth, page.imagelength
+    # Each side may be up to one pixel longer or shorter than a common ratio would make it.
+    least = (wide - 1) * first.imagelength <= (high + 1) * first.imagewidth
+    most = (wide + 1) * first.imagelength >= (high - 1) * first.imagewidth
+    return 0 < high <= first.imagelength and least and most
 
 
 def _ratio(size: tuple[int, int], page) -> tuple[float, float]:

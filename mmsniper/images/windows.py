@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Hashable
+import threading
+from collections.abc import Callable, Hashable
+from functools import wraps
 from pathlib import Path
 
 import cv2
@@ -32,7 +34,26 @@ from .window_geometry import Window, as_stored, coarsest_level, pixels_around, r
 COLOR = PixelRules()
 _CACHE = ImageCache()
 
+# Of open files and what is kept of them. Decoders take turns anyway, see captured_errors.
+_reading = threading.RLock()
+if hasattr(os, 'register_at_fork'):  # or a child would wait for a thread that it has not
+    os.register_at_fork(
+        before=_reading.acquire,
+        after_in_parent=_reading.release,
+        after_in_child=_reading.release,
+    )
 
+
+def _one_thread_at_a_time(read: Callable) -> Callable:
+    @wraps(read)
+    def locked(*args, **kwargs):
+        with _reading:
+            return read(*args, **kwargs)
+
+    return locked
+
+
+@_one_thread_at_a_time
 def image_size(
     source: str | Path,
     *,
@@ -49,6 +70,7 @@ def image_size(
     return _turned(file.size, _orientation(file, rules))
 
 
+@_one_thread_at_a_time
 def image_orientation(
     source: str | Path,
     *,
@@ -65,6 +87,7 @@ def image_orientation(
     return _orientation(file, rules)
 
 
+@_one_thread_at_a_time
 def read_window(
     source: str | Path,
     window: Window | None = None,
@@ -134,14 +157,18 @@ def _open(
     """The open file, and a key that changes when the file does."""
     name = str(source)
     try:
-        local = isinstance(get_file_backend(name, backend_args=backend_args), LocalBackend)
+        # The backend of mmengine.fileio.get: some connect to a server when they are made.
+        backend = get_file_backend(name, backend_args=backend_args, enable_singleton=True)
+        # Classes that inherit from it may read in another way.
+        local = type(backend).get is LocalBackend.get
         status = os.stat(name) if local else None
     except OSError:
         local = False  # reading it says what is wrong
         status = None
     version = (status.st_mtime_ns, status.st_size, status.st_ino) if local else None
     # Forked processes would share where their parent's file stands, so they open it themselves.
-    key = name, version, os.getpid(), rules.reads_samples, rules.color_type, rules.backend
+    key = name, repr(backend_args), version, os.getpid()
+    key += rules.reads_samples, rules.color_type, rules.backend
     try:
         return key, cache.get_file(
             key, lambda: _read_file(name, rules, backend_args, local, cache, key)
@@ -170,7 +197,7 @@ def _read_file(
                     return tiff
         content = start + file.read()
     if is_jpeg(content) and JpegFile.understands(content, rules):
-        return JpegFile(content, name)
+        return JpegFile(content, name, local)
     return PlainFile(content, name, rules, cache, key)
 
 

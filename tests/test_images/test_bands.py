@@ -220,3 +220,54 @@ def test_a_band_of_a_single_value(tmp_path):
 def test_rules_that_cannot_be_followed(rules, words):
     with pytest.raises(InputError, match=words):
         PixelRules(**rules)
+
+
+@pytest.mark.parametrize('inner', [None, 'deflate', 'zstd'])
+@pytest.mark.parametrize('planes', ['contig', 'separate'])
+def test_numbers_that_are_none_with_lerc(tmp_path, inner, planes):
+    """LERC keeps a list of them and zeros in their place, as GDAL writes it too."""
+    samples = _bands(3, np.float32)
+    samples[50:60, 50:60] = np.nan
+    settings = dict(compression='lerc', compressionargs=dict(compression=inner))
+    _write(tmp_path / 'a.tif', samples, photometric='rgb', planarconfig=planes, **settings)
+    rules = PixelRules(depth_range=(0, 255), nodata_fill=114)
+    expected = samples[:, :, ::-1].copy()
+    expected[50:60, 50:60] = 114
+    np.testing.assert_array_equal(read_window(tmp_path / 'a.tif', rules=rules), expected)
+
+
+@pytest.mark.parametrize(
+    'dtype, nodata', [('u1', 255), ('u2', 7), ('i2', -1), ('f4', -9999), ('u1', -9999)]
+)
+def test_tiles_that_are_left_out_have_no_data(tmp_path, dtype, nodata):
+    samples = np.full((128, 192, 3), 50, dtype)
+    tag = [(42113, 's', 0, str(nodata), True)]
+    _write(tmp_path / 'a.tif', samples, photometric='rgb', extratags=tag)
+    with tifffile.TiffFile(tmp_path / 'a.tif', mode='r+b') as file:
+        counts = list(file.pages[0].databytecounts)
+        file.pages[0].tags['TileByteCounts'].overwrite([0, *counts[1:]])
+    found = read_window(tmp_path / 'a.tif', rules=PixelRules(depth_range=(0, 255), nodata_fill=114))
+    # A value that no sample can have says nothing.
+    assert (found[:64, :64] == (0 if (dtype, nodata) == ('u1', -9999) else 114)).all()
+    assert (found[64:] == 50).all()
+
+
+def test_images_without_any_data(tmp_path):
+    tag = [(42113, 's', 0, '0', True)]
+    _write(tmp_path / 'a.tif', np.zeros((128, 192, 3), 'u2'), photometric='rgb', extratags=tag)
+    _write(tmp_path / 'b.tif', np.full((128, 192, 3), np.nan, 'f4'), photometric='rgb')
+    for rules in (dict(), dict(depth_percentiles=(2, 98)), dict(depth_range=(0, 9))):
+        rules = PixelRules(nodata_fill=114, **rules)
+        assert (read_window(tmp_path / 'a.tif', rules=rules) == 114).all()
+        if rules.depth_percentiles or rules.depth_range:
+            assert (read_window(tmp_path / 'b.tif', rules=rules) == 114).all()
+    with pytest.raises(InputError, match='b.tif has samples of type float32: say with depth_range'):
+        read_window(tmp_path / 'b.tif')
+
+
+@pytest.mark.parametrize('nodata', ['inf', '-inf', 'nan', '1e999', '0.5', '-1', '1e30', ''])
+def test_values_without_data_that_no_sample_has(tmp_path, nodata):
+    samples = _bands(3)
+    tag = [(42113, 's', 0, nodata, True)]
+    _write(tmp_path / 'a.tif', samples, photometric='rgb', extratags=tag)
+    np.testing.assert_array_equal(read_window(tmp_path / 'a.tif'), samples[:, :, ::-1])

@@ -480,6 +480,18 @@ def test_masks_and_other_pages_are_no_overviews(tmp_path):
     assert np.abs(found.astype(float) - cv2.resize(PICTURE[:, :, ::-1], (200, 150))).mean() < 2
 
 
+@pytest.mark.parametrize('size', [(100, 100), (150, 300), (300, 900)])
+def test_labels_and_thumbnails_with_a_margin_are_no_overviews(tmp_path, size):
+    """Scanners of slides write them as smaller copies too."""
+    path = tmp_path / 'image.tif'
+    with tifffile.TiffWriter(path) as writer:
+        options = dict(photometric='rgb', tile=(64, 64))
+        writer.write(PICTURE[:, :, ::-1], **options)
+        writer.write(np.zeros((*size[::-1], 3), np.uint8), subfiletype=1, **options)
+    found = read_window(path, (0, 0, 403, 301), (101, 75))
+    assert np.abs(found.astype(float) - cv2.resize(PICTURE, (101, 75))).mean() < 2
+
+
 def test_pyramids_in_sub_images(tmp_path):
     pyvips = pytest.importorskip('pyvips')
     path = tmp_path / 'image.tif'
