@@ -302,3 +302,12 @@ def test_planes_of_jpeg_with_tables_in_common(tmp_path):
     found = read_window(tmp_path / 'a.tif', (20, 30, 300, 250))
     np.testing.assert_array_equal(found, read_image(tmp_path / 'a.tif')[30:250, 20:300])
     assert np.abs(found - planes[::-1].transpose(1, 2, 0)[30:250, 20:300].astype(float)).mean() < 4
+
+
+def test_shapes_that_windows_cannot_be_cut_from(tmp_path):
+    planes = np.ascontiguousarray(_bands(3).transpose(2, 0, 1))
+    tifffile.imwrite(tmp_path / 'a.tif', planes, photometric='rgb', planarconfig='separate')
+    with pytest.raises(
+        InputError, match=r"a.tif of 403x301 .*'tifffile' in the shape \(3, 301, 403"
+    ):
+        read_window(tmp_path / 'a.tif', WINDOW, rules=PixelRules('unchanged', backend='tifffile'))
