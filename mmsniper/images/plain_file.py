@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmsniper.errors import InputError
+
 from .decoding import decode_image
 from .formats import is_jpeg, stated_size
 from .image_cache import ImageCache
@@ -56,8 +58,19 @@ class PlainFile:
         return cache.get((key, rules), lambda: self._decode(rules))
 
     def _decode(self, rules: PixelRules) -> np.ndarray:
-        if getattr(self, 'size', None) is not None:
-            check_fits(self.name, *self.size, 3)
+        if self.size is None:
+            return self._decode_all(rules)
+        check_fits(self.name, *self.size, 3)
+        pixels = self._decode_all(rules)
+        if pixels.shape[1::-1] != self.size:
+            # As the backend tifffile gives stacks and planes; no window could be cut from these.
+            raise InputError(
+                f'image {self.name} of {self.size[0]}x{self.size[1]} pixels comes out of '
+                f'imdecode_backend={rules.backend!r} in the shape {pixels.shape}: use another one'
+            )
+        return pixels
+
+    def _decode_all(self, rules: PixelRules) -> np.ndarray:
         if not rules.reads_samples:
             color_type = rules.color_type
             if rules.turns:

@@ -9,7 +9,8 @@ from .damage import BrokenImageError, captured_errors, check_complaints, damaged
 from .formats import jpeg_frame
 from .optional import imagecodecs
 
-_GREY, _YCBCR = 1, 6  # photometric interpretations
+_YCBCR = 6  # of photometric interpretations
+_PLANES = 2  # each band has pieces of its own
 _JPEG, _LERC = 7, 34887
 _LERC_PARAMETERS = 50674
 _LERC_DEFLATED, _LERC_ZSTD = 1, 2
@@ -50,8 +51,13 @@ def _decode_jpeg(page, index: int, content: bytes, name: str) -> np.ndarray | No
     tables = page.jpegtables
     whole = tables[:-2] + content[2:] if tables else content
     frame = jpeg_frame(whole)
-    kind = (page.photometric, frame.num_components, frame.bits) if frame else None
-    flag = {(_GREY, 1, 8): cv2.IMREAD_GRAYSCALE, (_YCBCR, 3, 8): cv2.IMREAD_COLOR}.get(kind)
+    bands = 1 if page.planarconfig == _PLANES else page.samplesperpixel
+    kind = (bands, frame.num_components, frame.bits) if frame else None
+    flag = None
+    if kind == (1, 1, 8):
+        flag = cv2.IMREAD_GRAYSCALE
+    elif kind == (3, 3, 8) and page.photometric == _YCBCR:
+        flag = cv2.IMREAD_COLOR
     # Of others OpenCV would have to guess what their numbers mean.
     piece = _decode(page, index, content) if flag is None else None
     flag = cv2.IMREAD_REDUCED_GRAYSCALE_8 if flag is None else flag

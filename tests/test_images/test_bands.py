@@ -6,6 +6,7 @@ from image_files import encoded, photograph, tiff
 
 from mmsniper.errors import InputError
 from mmsniper.images import PixelRules, read_image, read_window
+from mmsniper.images.formats import jpeg_segments
 
 tifffile = pytest.importorskip('tifffile')
 
@@ -271,3 +272,42 @@ def test_values_without_data_that_no_sample_has(tmp_path, nodata):
     tag = [(42113, 's', 0, nodata, True)]
     _write(tmp_path / 'a.tif', samples, photometric='rgb', extratags=tag)
     np.testing.assert_array_equal(read_window(tmp_path / 'a.tif'), samples[:, :, ::-1])
+
+
+def test_planes_of_jpeg_with_tables_in_common(tmp_path):
+    """As GDAL writes them with INTERLEAVE=BAND."""
+    planes = _bands(3)[:256, :384].transpose(2, 0, 1)
+    pieces = []
+    for plane in planes:
+        for top in range(0, 256, 128):
+            for left in range(0, 384, 128):
+                whole = encoded('.jpg', plane[top : top + 128, left : left + 128].copy())
+                segments = list(jpeg_segments(whole))
+                parts = {marker: b'' for marker, _, _ in segments}
+                for marker, start, end in segments:
+                    parts[marker] += whole[start - 4 : end]
+                pieces.append(b'\xff\xd8' + parts[0xC0] + whole[segments[-1][2] :])
+    tables = b'\xff\xd8' + parts[0xDB] + parts[0xC4] + b'\xff\xd9'
+    tifffile.imwrite(
+        tmp_path / 'a.tif',
+        iter(pieces),
+        shape=planes.shape,
+        dtype=np.uint8,
+        tile=(128, 128),
+        photometric='rgb',
+        planarconfig='separate',
+        compression='jpeg',
+        jpegtables=tables,
+    )
+    found = read_window(tmp_path / 'a.tif', (20, 30, 300, 250))
+    np.testing.assert_array_equal(found, read_image(tmp_path / 'a.tif')[30:250, 20:300])
+    assert np.abs(found - planes[::-1].transpose(1, 2, 0)[30:250, 20:300].astype(float)).mean() < 4
+
+
+def test_shapes_that_windows_cannot_be_cut_from(tmp_path):
+    planes = np.ascontiguousarray(_bands(3).transpose(2, 0, 1))
+    tifffile.imwrite(tmp_path / 'a.tif', planes, photometric='rgb', planarconfig='separate')
+    with pytest.raises(
+        InputError, match=r"a.tif of 403x301 .*'tifffile' in the shape \(3, 301, 403"
+    ):
+        read_window(tmp_path / 'a.tif', WINDOW, rules=PixelRules('unchanged', backend='tifffile'))

@@ -146,17 +146,18 @@ def _tiles(kind, folder):
         write_tiled_tiff(folder / 'image.png', path)
     else:
         image = PICTURE[:, :, 0] if kind == 'grey' else PICTURE[:, :, ::-1]
-        colours = dict(grey='minisblack', ycbcr='ycbcr', rgb='rgb')[kind]
-        settings = dict(subsampling=(1, 1)) if kind == 'rgb' else {}
-        tifffile.imwrite(
-            path, image, tile=(128, 128), photometric=colours, compression='jpeg', **settings
-        )
+        settings = dict(photometric=dict(grey='minisblack', ycbcr='ycbcr').get(kind, 'rgb'))
+        if kind == 'rgb':
+            settings['subsampling'] = (1, 1)
+        elif kind == 'planes':
+            image, settings['planarconfig'] = image.transpose(2, 0, 1), 'separate'
+        tifffile.imwrite(path, image, tile=(128, 128), compression='jpeg', **settings)
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
         return path, list(page.dataoffsets), list(page.databytecounts)
 
 
-@pytest.mark.parametrize('kind', ['ours', 'grey', 'ycbcr', 'rgb'])
+@pytest.mark.parametrize('kind', ['ours', 'grey', 'ycbcr', 'rgb', 'planes'])
 def test_tiles_of_damaged_jpeg(tmp_path, kind):
     path, starts, counts = _tiles(kind, tmp_path)
     content, rng, num_broken = path.read_bytes(), np.random.default_rng(0), 0
