@@ -115,7 +115,9 @@ class ChipMergeHook(Hook):
             **self.settings,
         )
         runner.hooks[:] = [
-            MergedDrawing(hook, loop.evaluator) if isinstance(hook, DetVisualizationHook) else hook
+            MergedDrawing(hook, loop.evaluator, dataset)
+            if isinstance(hook, DetVisualizationHook)
+            else hook
             for hook in runner.hooks
         ]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from mmengine.hooks import RuntimeInfoHook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ..datasets.samplers import check_training_sampler
+from ..datasets.transforms import LoadChip
+from ..datasets.transforms.moving import all_transforms
 from ..errors import InputError
 from .chip_epoch_hook import ChipEpochHook
 from .chip_merge_hook import ChipMergeHook
@@ -22,7 +25,8 @@ class HookGuard(RuntimeInfoHook):
 
     A training on chips without :class:`ChipEpochHook` gets one, unless its sampler chooses the
     epochs. A validation or test on views without :class:`ChipMergeHook` is refused, because its
-    metrics would be of single views. Runs on other datasets are left alone.
+    metrics would be of single views. So is a model that would drop bands that are loaded for it.
+    Runs on other datasets are left alone.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -35,6 +39,8 @@ class HookGuard(RuntimeInfoHook):
         )
         for loop in filter(None, tests):
             _check_merging(runner, loop)
+        for loop in filter(None, (train, *tests)):
+            _check_channels(runner, loop)
         if train is not None:
             _provide_epochs(runner, train)
 
@@ -49,6 +55,26 @@ def _check_merging(runner: Runner, loop: BaseLoop) -> None:
             "would be of single views: add dict(type='ChipMergeHook') to custom_hooks (a list in a "
             'config replaces the one it inherits)'
         )
+
+
+def _check_channels(runner: Runner, loop: BaseLoop) -> None:
+    """Refuses bands for a preprocessor of three channels, which may drop the others unheard."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    mean = getattr(preprocessor, 'mean', ())
+    if not getattr(preprocessor, '_channel_conversion', False) and len(mean) != 3:
+        return
+    for dataset in chip_datasets(loop):
+        for step in all_transforms(dataset.pipeline):
+            bands = step.rules.bands if isinstance(step, LoadChip) else None
+            if bands is not None and len(bands) not in (1, 3):
+                raise InputError(
+                    f'LoadChip(bands={bands}) gives {len(bands)} channels, but '
+                    'model.data_preprocessor is for three: set its mean=None, std=None and '
+                    "bgr_to_rgb=False, put dict(type='Normalize', mean=[...], std=[...], "
+                    'to_rgb=False) behind ScaleNormalize in all pipelines, and give the backbone '
+                    f'in_channels={len(bands)}'
+                )
 
 
 def _provide_epochs(runner: Runner, loop: BaseLoop) -> None:

@@ -30,9 +30,12 @@ from .tiff import (
     MOST_BANDS_OF_OPENCV,
     MULTIPLIED_ALPHA,
     ORIENTATION,
+    PHOTOMETRIC,
+    PLANES,
     SAMPLES_PER_PIXEL,
     UNKNOWN_TO_OPENCV,
     TiffTags,
+    opencv_misreads,
 )
 
 _IGNORING = '_ignore_orientation'
@@ -205,12 +208,21 @@ def _plain_tiff(content: bytes, backend: str) -> bytes:
 
 
 def _check_known(tags: TiffTags) -> None:
-    compression = tags.numbers(COMPRESSION)[:1].tolist() or [1]
-    num_bands = tags.numbers(SAMPLES_PER_PIXEL)[:1].tolist() or [1]
-    if compression[0] in UNKNOWN_TO_OPENCV or num_bands[0] > MOST_BANDS_OF_OPENCV:
+    def first(tag: int, default: int) -> int:
+        return ([*tags.numbers(tag)[:1].tolist(), default])[0]
+
+    compression, num_bands = first(COMPRESSION, 1), first(SAMPLES_PER_PIXEL, 1)
+    by_tifffile = "load it with LoadChip and tifffile (pip install 'mmsniper[images]')"
+    if compression in UNKNOWN_TO_OPENCV or num_bands > MOST_BANDS_OF_OPENCV:
         raise InputError(
-            f'has {num_bands[0]} bands with compression {compression[0]}, which OpenCV cannot '
-            "decode: load it with LoadChip and tifffile (pip install 'mmsniper[images]')"
+            f'has {num_bands} bands with compression {compression}, which OpenCV cannot '
+            f'decode: {by_tifffile}'
+        )
+    photometric, bits = first(PHOTOMETRIC, 0), first(BITS_PER_SAMPLE, 1)
+    if opencv_misreads(photometric, first(PLANES, 1), num_bands, bits):
+        raise InputError(
+            f'has {num_bands} bands of {bits} bits that OpenCV would mix up: {by_tifffile}, and '
+            'with bands=(3, 2, 1) if they are red, green and blue but the file does not say so'
         )
 
 

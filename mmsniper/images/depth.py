@@ -95,16 +95,16 @@ def whole_range(image: np.ndarray, name: str, bits: int | None) -> tuple[int, in
         numbers = image[image == image]  # and not NaN
         limits = f', from {numbers.min():g} to {numbers.max():g}' if numbers.size else ''
         raise InputError(
-            f'image {name} has samples of type {image.dtype}{limits}: say with '
-            'depth_range=(low, high) of what loads it which values are black and white in every '
+            f'image {name} has samples of type {image.dtype}{limits}: give what loads it, such as '
+            'LoadChip, a depth_range=(low, high): the values that are black and white in every '
             'image'
         )
     largest = int(image.max(initial=0))  # there are none where nothing has data
     if bits in (None, 16) and 0 < largest < 2**14:
         raise InputError(
             f'image {name} has 16 bits per sample, but none above {largest}, and would come out '
-            'nearly black: say with depth_range=(0, '
-            f'{2 ** max(largest.bit_length(), 10) - 1}) of what loads it which values are black '
-            'and white in every image, or with (0, 65535) that it is meant to be dark'
+            'nearly black: give what loads it, such as LoadChip, a depth_range=(0, '
+            f'{2 ** max(largest.bit_length(), 10) - 1}): the values that are black and white in '
+            'every image; or (0, 65535) if it is meant to be dark'
         )
     return 0, 2 ** (bits or 16) - 1

@@ -60,8 +60,8 @@ class SampleFormat:
         if self.num_bands > 2:  # two are grey and its alpha
             raise InputError(
                 f'image {self.name} has {self.num_bands} bands and does not say which are red, '
-                'green and blue: say with bands=(3, 2, 1), or which they are, what becomes blue, '
-                'green and red'
+                'green and blue: name those that become blue, green and red, counted from 1, such '
+                'as LoadChip(bands=(3, 2, 1))'
             )
         return (1,)
 

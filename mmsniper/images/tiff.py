@@ -11,15 +11,36 @@ IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
 COMPRESSION = 259
+PHOTOMETRIC = 262
 ORIENTATION = 274
 SAMPLES_PER_PIXEL = 277
+PLANES = 284
 EXTRA_SAMPLES = 338
 PIECES = ((273, 279), (324, 325))  # offsets and byte counts, of strips and of tiles
 DEFLATE = (8, 32946)
 MULTIPLIED_ALPHA, ALPHA = 1, 2
+GREY = 1
+PLANE_PER_BAND = 2
 # Compressions: JPEG 2000, LERC, LZMA, Zstandard, WebP and JPEG XL.
 UNKNOWN_TO_OPENCV = (33003, 33004, 33005, 34712, 34887, 34925, 50000, 50001, 50002)
 MOST_BANDS_OF_OPENCV = 4
+
+
+def opencv_misreads(photometric: int, planes: int, num_bands: int, bits: int) -> bool:
+    """Whether OpenCV makes something of a TIFF that is not in it, without a word.
+
+    It mixes the bands of a grey file with more than an alpha, and takes planes of more than 8 bits
+    for samples side by side.
+
+    Args:
+        photometric: The file's photometric interpretation.
+        planes: Its planar configuration.
+        num_bands: Samples per pixel.
+        bits: Bits per sample.
+    """
+    has_bands = photometric == GREY and num_bands > 2
+    return has_bands or (planes == PLANE_PER_BAND and num_bands > 1 and bits > 8)
+
 
 _NUMBERS = {1: 'u1', 3: 'u2', 4: 'u4', 13: 'u4', 16: 'u8'}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}

@@ -19,11 +19,11 @@ from .memory import check_fits
 from .optional import tifffile
 from .rules import PixelRules
 from .samples import SampleFormat, to_pixels
-from .tiff import MOST_BANDS_OF_OPENCV, UNKNOWN_TO_OPENCV
+from .tiff import GREY, MOST_BANDS_OF_OPENCV, UNKNOWN_TO_OPENCV, opencv_misreads
 from .tiff_pieces import decode_piece
 from .window_geometry import Window
 
-_GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
+_RGB, _YCBCR = 2, 6  # photometric interpretations
 _JPEG = 7
 _MOST_LEVELS = 64  # of the pages of a file, so many are looked at for overviews
 _GDAL_NODATA = 42113
@@ -82,7 +82,7 @@ class TiffFile:
     def understood(self) -> bool:
         """Whether its samples are those of pictures or measurements, and not an index or ink."""
         page = self._levels[0]
-        is_picture = page.photometric in (_GREY, _RGB) or (
+        is_picture = page.photometric in (GREY, _RGB) or (
             page.photometric == _YCBCR and page.compression == _JPEG
         )
         return (
@@ -95,12 +95,15 @@ class TiffFile:
         )
 
     def needs_this(self) -> bool:
-        """Whether OpenCV cannot decode it, or would decode too much."""
+        """Whether OpenCV cannot decode it, or decodes it wrongly, or would decode too much."""
         page = self._levels[0]
         unknown = (
             page.compression in UNKNOWN_TO_OPENCV or page.samplesperpixel > MOST_BANDS_OF_OPENCV
         )
-        return page.is_tiled or unknown
+        misread = opencv_misreads(
+            page.photometric, page.planarconfig, page.samplesperpixel, page.bitspersample
+        )
+        return page.is_tiled or unknown or misread
 
     def read(
         self, level: int, window: Window, rules: PixelRules, more: bool, cache: ImageCache, key

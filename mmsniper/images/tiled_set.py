@@ -45,7 +45,11 @@ class Picture:
     def description(self) -> str:
         """What the tiled TIFF says of itself: of which file it is made, and how."""
         how = 'lossless' if self.lossless else f'quality {self.quality}'
-        return f'tiled by mmsniper from {self.name} ({self.source.stat().st_size} bytes), {how}'
+        return f'{self._origin}, {how}'
+
+    @property
+    def _origin(self) -> str:
+        return f'tiled by mmsniper from {self.name} ({self.source.stat().st_size} bytes)'
 
     @property
     def num_pixels(self) -> int:
@@ -71,6 +75,11 @@ class Picture:
             description_of(self.target, self.size) == self.description
             and self.target.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
         )
+
+    def is_of_another(self) -> bool:
+        """Whether the tiled TIFF is whole, but made from another file."""
+        found = description_of(self.target)
+        return bool(found) and not found.startswith(f'{self._origin}, ')
 
     def tile(self) -> Outcome:
         """Write the tiled TIFF."""
@@ -161,6 +170,7 @@ def tile_set(
         if claimed is None:
             raise InputError(f'another process is writing to {out_dir}: wait for its end')
         todo = [picture for picture in pictures if not picture.is_done()]
+        _check_not_of_others(todo, target)
         outcomes = _outcomes(todo, num_jobs)
         outcomes = outcomes if tell is None else tell(todo, outcomes)
         _check_outcomes(outcomes, target, len(todo))
@@ -226,6 +236,28 @@ def _pictures(
             f'annotation file {annotation_file} lists: give the folder that they are in as --images'
         )
     return pictures
+
+
+def _check_not_of_others(todo: Sequence[Picture], target: Path) -> None:
+    """Raise an InputError where a finished set of the same folder would get other pictures."""
+    replaced = {
+        picture.target.relative_to(target.parent).as_posix(): picture
+        for picture in todo
+        if picture.is_of_another()
+    }
+    others = [path for path in sorted(target.parent.glob('*.json')) if path.name != target.name]
+    for other in others if replaced else ():
+        try:
+            images = read_json(other, 'annotation file')['images']
+            found = [image['file_name'] for image in images if image['file_name'] in replaced]
+        except (InputError, TypeError, KeyError):  # it is something else
+            continue
+        if found:
+            picture = replaced[found[0]]
+            raise InputError(
+                f'{picture.target} is a picture of {other} and was not made from {picture.source} '
+                f'as it is now: name another --out-dir, or remove {other} if it is to be made again'
+            )
 
 
 def _tiled_name(name: str) -> str:

@@ -26,8 +26,8 @@ MIX = dict(type='FilterAnnotations', min_gt_bbox_wh=(0, 0), keep_empty=False)
 class SeesChips(BaseModel):
     """Notes the chips of its training steps, and finds nothing in views."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         self.weight = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
@@ -276,6 +276,34 @@ class FindsNothing(SeesChips):
         if mode == 'loss':
             return dict(loss=self.weight.sum())
         return super().forward(inputs, data_samples, mode)
+
+
+NORMALISING = dict(mean=[0.0] * 3, std=[1.0] * 3)
+
+
+@pytest.mark.parametrize(
+    ('bands', 'preprocessor', 'stops'),
+    [
+        ((3, 2, 1, 1), dict(bgr_to_rgb=True), True),
+        ((3, 2), dict(bgr_to_rgb=True), True),
+        ((3, 2, 1, 1), NORMALISING, True),
+        ((3, 2, 1, 1), dict(), False),
+        ((3, 2, 1), dict(NORMALISING, bgr_to_rgb=True), False),
+        ((2,), dict(NORMALISING, bgr_to_rgb=True), False),
+    ],
+)
+@pytest.mark.parametrize('way', ['train', 'test'])
+def test_no_band_is_dropped_unheard(config, tested, way, bands, preprocessor, stops):
+    settings = dict(preprocessor, type='DetDataPreprocessor')
+    config.model = dict(type='SeesChips', data_preprocessor=settings)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        config[loader].dataset.pipeline[0].bands = bands
+    if not stops:
+        run(config, [ChipMergeHook()], way=way)
+        return
+    with pytest.raises(InputError, match=rf'gives {len(bands)} channels.*in_channels={len(bands)}'):
+        run(config, [ChipMergeHook()], way=way)
+    assert not SEEN
 
 
 def test_plain_iteration_needs_no_hook(config, tested):

@@ -10,7 +10,9 @@ import pytest
 import torch
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.visualization import DetLocalVisualizer
+from mmengine.dataset import Compose
 
+from mmsniper.datasets.transforms import LoadChip
 from mmsniper.engine import ChipMergeHook, merged_drawing
 
 
@@ -47,10 +49,11 @@ def draw(tmp_path, num_images=5, folders=('',), hooks=None, num_workers=0, **set
     dataset.img_path = type('Paths', (), dict(format=lambda self, image: paths[image]))()
     visualizer = DetLocalVisualizer.get_instance(f'drawing_{tmp_path.name}')
     visualizer.dataset_meta = dataset.metainfo
-    shown, add_datasample = [], visualizer.add_datasample
+    shown, pictures, add_datasample = [], [], visualizer.add_datasample
 
     def record(name, picture, data_sample, show=False, **kwargs):
         shown.append((name, picture.shape, data_sample, show))
+        pictures.append(picture)
         add_datasample(name, picture, data_sample=data_sample, **kwargs)
 
     visualizer.add_datasample = record
@@ -64,6 +67,7 @@ def draw(tmp_path, num_images=5, folders=('',), hooks=None, num_workers=0, **set
     )
     log = Log()
     runner.logger.addHandler(log)
+    drawing.pictures = pictures
     return runner, drawing, shown, log.lines
 
 
@@ -152,3 +156,47 @@ def test_without_drawing_nothing_is_said(tmp_path):
     runner.val()
     assert not shown
     assert not [line for line in lines if line.startswith('Drew')]
+
+
+def give_pipeline(dataset, *transforms):
+    """Has a dataset load by these transforms."""
+    dataset.pipeline = Compose(list(transforms))
+    dataset.get_data_info = lambda index: dict(img_path=dataset.img_path.format(0))
+
+
+def write_deep(path):
+    """Four bands of 12 bits that no file of this kind says to be colours, and their pixels."""
+    tifffile = pytest.importorskip('tifffile')
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 4096, (fakes.HEIGHT, fakes.WIDTH, 4), np.uint16)
+    tifffile.imwrite(path, samples, photometric='minisblack', planarconfig='contig')
+    return (samples[:, :, 2::-1] // 16).astype(np.uint8)
+
+
+@pytest.mark.parametrize('loop', ['test', 'val'])
+@pytest.mark.parametrize('bands', [(3, 2, 1), (3, 2, 1, 4)])
+def test_pixels_are_those_that_the_detector_gets(tmp_path, bands, loop):
+    runner, drawing, shown, _ = draw(tmp_path, num_images=2, interval=1, test_out_dir='pictures')
+    loops = dict(test=runner.test_loop, val=runner.val_loop)
+    dataset = loops[loop].dataloader.dataset
+    give_pipeline(dataset, LoadChip(bands=bands, depth_range=(0, 4095)))
+    expected = [write_deep(dataset.img_path.format(image)) for image in range(2)]
+    getattr(runner, loop)()
+    assert [sample.img_id for _, _, sample, _ in shown] == [0, 1]
+    for picture, pixels in zip(drawing.pictures, expected):
+        np.testing.assert_array_equal(picture, pixels[:, :, ::-1])
+    files = sorted(file.name for file in (tmp_path / 'run').rglob('pictures/*'))
+    assert files == (['0.png', '1.png'] if loop == 'test' else [])
+
+
+def test_a_hook_with_drawing_of_its_own_is_left_alone(tmp_path):
+    class Hook(DetVisualizationHook):
+        def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+            drawn.extend(sample.img_id for sample in outputs)
+
+    drawn = []
+    hooks = [Hook(draw=True), ChipMergeHook()]
+    runner, _, _, _ = draw(tmp_path, hooks=lambda drawing: hooks)
+    give_pipeline(runner.test_loop.dataloader.dataset, LoadChip())
+    runner.test()
+    assert drawn == list(range(5))

@@ -48,15 +48,34 @@ def test_bands_are_taken_in_the_order_asked_for(tmp_path, planes, tile, compress
     np.testing.assert_array_equal(grey, samples[CUT][:, :, 3])
 
 
-def test_five_bands_that_are_no_colours_ask_for_bands(tmp_path):
-    _write(tmp_path / 'five.tif', _bands(5))
-    with pytest.raises(InputError, match=r'five.tif has 5 bands .* bands=\(3, 2, 1\)'):
-        read_window(tmp_path / 'five.tif')
-    with pytest.raises(InputError, match=r'has 5 bands, but bands=\(6, 2, 1\) asks for band 6'):
-        read_window(tmp_path / 'five.tif', rules=PixelRules(bands=(6, 2, 1)))
+@pytest.mark.parametrize('tile', [(64, 64), None])
+@pytest.mark.parametrize('count', [3, 4, 5])
+def test_bands_that_are_no_colours_ask_for_bands(tmp_path, count, tile):
+    _write(tmp_path / 'grey.tif', _bands(count), tile=tile)
+    with pytest.raises(InputError, match=rf'grey.tif has {count} bands .*bands=\(3, 2, 1\)'):
+        read_window(tmp_path / 'grey.tif')
+    with pytest.raises(InputError, match=rf'grey.tif has {count} bands .* LoadChip'):
+        read_image(tmp_path / 'grey.tif')
+    with pytest.raises(InputError, match=rf'{count} bands, but bands=\(6, 2, 1\) asks for band 6'):
+        read_window(tmp_path / 'grey.tif', rules=PixelRules(bands=(6, 2, 1)))
     # Red, green, blue and what else there is.
-    _write(tmp_path / 'colour.tif', _bands(5), photometric='rgb')
-    np.testing.assert_array_equal(read_window(tmp_path / 'colour.tif'), _bands(5)[:, :, 2::-1])
+    _write(tmp_path / 'colour.tif', _bands(count), photometric='rgb', tile=tile)
+    found = read_window(tmp_path / 'colour.tif')
+    np.testing.assert_array_equal(found, _bands(count)[:, :, 2::-1])
+
+
+@pytest.mark.parametrize('tile', [(64, 64), None])
+@pytest.mark.parametrize('count', [2, 3, 4])
+def test_planes_of_16_bits_are_those_of_the_file(tmp_path, count, tile):
+    samples = _bands(count, np.uint16) * np.uint16(257)
+    kind = 'rgb' if count > 2 else 'minisblack'
+    path = tmp_path / 'planes.tif'
+    _write(path, samples, photometric=kind, planarconfig='separate', tile=tile)
+    order = [2, 1, 0] if count > 2 else [0, 0, 0]
+    found = read_window(path, WINDOW)
+    np.testing.assert_array_equal(found, _bands(count)[CUT][:, :, order])
+    with pytest.raises(InputError, match=rf'planes.tif has {count} bands of 16 bits .* LoadChip'):
+        read_image(path)  # OpenCV alone would make noise of it
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.tif', '.jpg'])

@@ -129,6 +129,25 @@ def test_what_is_not_right_is_written_again(folder, change):
     assert np.abs(read_image(path) - picture).mean() < 4
 
 
+def test_other_pictures_of_the_same_names_take_no_place(folder):
+    tile(folder)
+    kept = states(folder / 'tiled')
+    other = folder / 'other'
+    write(other, {'a.jpg': (200, 180)})
+    (other / 'train.json').rename(other / 'val.json')
+    with pytest.raises(InputError, match=r'a\.tif is a picture of .*train\.json .* --out-dir'):
+        tile_set(other / 'val.json', other / 'images', folder / 'tiled', resume=True)
+    assert states(folder / 'tiled') == kept
+    # Nor is a set in the way that does not show them, or shows the same.
+    (folder / 'tiled' / 'more.json').write_text('[1]')
+    (folder / 'val.json').write_text((folder / 'train.json').read_text())
+    settings = dict(resume=True, quality=50)
+    tile_set(folder / 'val.json', folder / 'images', folder / 'tiled', **settings)
+    (folder / 'tiled' / 'train.json').unlink()
+    (folder / 'tiled' / 'val.json').unlink()
+    assert tile_set(other / 'val.json', other / 'images', folder / 'tiled', resume=True)
+
+
 @pytest.mark.parametrize('settings', [dict(quality=50), dict(lossless=True)])
 def test_other_settings_write_all_again(folder, settings):
     tile(folder)
