@@ -3,6 +3,7 @@
 import json
 import runpy
 
+import numpy as np
 import pytest
 from coco_files import write_coco
 from command_line import TOOLS
@@ -70,6 +71,46 @@ def test_workers_load_the_same_chips(images, tmp_path):
     rows = measure_chips(found, chips, WAYS[:3], 2, num_workers=1, on_done=done.append)
     assert len(done) == 2
     assert {row['items_per_image'] * found.num_images for row in rows[1:]} == {done[0]}
+
+
+def test_satellite_pictures(images, tmp_path, capsys):
+    """16 bits that are used in part, and bands that no file of this kind says to be colours."""
+    tifffile = pytest.importorskip('tifffile')
+    content = json.loads((images / 'annotations.json').read_text())
+    for image, (height, width) in zip(content['images'], SIZES):
+        image['file_name'] = image['file_name'].replace('.jpg', '.tif')
+        samples = np.full((height, width, 4), 500, np.uint16)
+        kind = dict(photometric='minisblack', planarconfig='contig')
+        tifffile.imwrite(images / image['file_name'], samples, **kind)
+    (images / 'annotations.json').write_text(json.dumps(content))
+    arguments = images / 'annotations.json', images, *LEVELS, '--epochs', '1'
+    run(*arguments, '--bands', '3', '2', '1', '--json', tmp_path / 'figures.json')
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    for rows in (figures['training'], figures['testing']):
+        assert {row['way'] for row in rows} == {'windows', 'tiled'}
+    with pytest.raises(InputError, match='4 bands'):
+        run(*arguments, '--ways', 'windows')
+    with pytest.raises(InputError, match='windows and tiled alone'):
+        run(*arguments, '--ways', 'before', '--bands', '1')
+
+
+def test_16_bits_are_measured_in_all_ways(images, tmp_path):
+    tifffile = pytest.importorskip('tifffile')
+    content = json.loads((images / 'annotations.json').read_text())
+    for image, size in zip(content['images'], SIZES):
+        image['file_name'] = image['file_name'].replace('.jpg', '.tif')
+        tifffile.imwrite(images / image['file_name'], np.full(size, 500, np.uint16))
+    (images / 'annotations.json').write_text(json.dumps(content))
+    arguments = images / 'annotations.json', images, *LEVELS, '--epochs', '1'
+    run(*arguments, '--test-images', '1', '--json', tmp_path / 'figures.json')
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert [row['way'] for row in figures['training']] == list(WAYS)
+
+
+@pytest.mark.parametrize('ways', [(), ('--ways', 'windows')])
+def test_a_wrong_folder_is_told(images, tmp_path, ways):
+    with pytest.raises(InputError, match=r'nowhere/\d\.jpg does not exist.*/images/annotations'):
+        run(images / 'annotations.json', tmp_path / 'nowhere', *LEVELS, *ways)
 
 
 def test_what_cannot_be_loaded_is_told(images, tmp_path):

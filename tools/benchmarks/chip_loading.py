@@ -5,6 +5,7 @@ Ways: "mmdet" is MMDetection's LoadImageFromFile and Resize to (800, 1333), of w
 first; "tiled" has it too, on files that tools/dataset_converters/tile_images.py would write, which
 go to a temporary folder. All ways load the same chips of a training's epochs, or all views of the
 same images, in turn and each in a process of its own. Files are in the system's cache already.
+Pixels of more than 8 bits are brought to 8 by the range of 16 bits, whatever would suit the files.
 Medians over epochs, in testing over images. Needs Linux.
 """
 
@@ -24,6 +25,7 @@ from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks.chip_loading import WORDS, measure_chips, measure_views
 from mmsniper.experiments.benchmarks.loading_images import (
     TILED,
+    TO_BANDS,
     WAYS,
     WHOLE,
     Chips,
@@ -43,7 +45,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add('annotations', type=Path, metavar='ANN', help='COCO annotation file')
     add('images', type=Path, metavar='IMAGES', help='the folder of its images')
-    add('--ways', nargs='+', choices=WAYS, default=list(WAYS), help='default: all')
+    add('--ways', nargs='+', choices=WAYS, help='default: all; with --bands the last two')
+    add(
+        '--bands',
+        nargs='+',
+        type=positive_int,
+        metavar='BAND',
+        help='which bands of the files become channels, such as 3 2 1',
+    )
     add(
         '--workers',
         type=non_negative_int,
@@ -104,8 +113,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     if (args.levels is None) != (args.valid_ranges is None):
         raise InputError('--levels and --valid-ranges belong together: give both or neither')
-    ways = [way for way in WAYS if way in args.ways]
-    chips = Chips(args.levels, args.valid_ranges, args.chip_size, args.seed)
+    possible = TO_BANDS if args.bands else WAYS
+    ways = [way for way in WAYS if way in (args.ways or possible)]
+    if not set(ways) <= set(possible):
+        raise InputError(f'--bands are taken by the ways {" and ".join(possible)} alone')
+    chips = Chips(args.levels, args.valid_ranges, args.chip_size, args.seed, args.bands)
     figures: dict[str, Any] = dict(files=[args.annotations, args.images])
     figures.update(provenance(threads=1))
     with tempfile.TemporaryDirectory(prefix='chip_loading-') as folder:

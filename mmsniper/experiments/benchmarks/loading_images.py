@@ -20,7 +20,9 @@ from mmsniper.utils.coco_entries import check_coco_content
 from mmsniper.utils.json_file import read_json
 
 WHOLE, BEFORE, WINDOWS, TILED = WAYS = ('mmdet', 'before', 'windows', 'tiled')
-_TRANSFORMS = {BEFORE: 'LoadIntactImage', WINDOWS: 'LoadChip', TILED: 'LoadChip'}
+TO_BANDS = WINDOWS, TILED
+# Values do not change what loading costs, but files that hardly use their 16 bits ask for a range.
+_DEEP = dict(depth_range=(0, 2**16 - 1))
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,14 @@ class Chips:
         valid_ranges: Their valid ranges, likewise.
         chip_size: Largest side of a chip.
         seed: Of the chips and of their order.
+        bands: Which bands become channels, in the ways :data:`TO_BANDS`; None for colour or grey.
     """
 
     levels: Sequence | None = None
     valid_ranges: Sequence | None = None
     chip_size: int = 512
     seed: int = 0
+    bands: Sequence[int] | None = None
 
     def dataset(
         self, images: ImageSet, way: str, test_mode: bool = False, tile_size: int | None = None
@@ -91,10 +95,12 @@ class Chips:
         if way == WHOLE:
             resize = dict(type='Resize', scale=(1333, 800), keep_ratio=True)
             return DATASETS.build(dict(config, pipeline=[dict(type='LoadImageFromFile'), resize]))
-        transforms = _TRANSFORMS[way], 'ChipSample', 'ScaleNormalize'
+        load = dict(type='LoadIntactImage', **_DEEP)
+        if way in TO_BANDS:
+            load = dict(load, type='LoadChip', bands=self.bands)
         return ChipDataset(
             config,
-            [dict(type=name) for name in transforms],
+            [load, dict(type='ChipSample'), dict(type='ScaleNormalize')],
             levels=self.levels,
             valid_ranges=self.valid_ranges,
             chip_size=self.chip_size,
@@ -139,6 +145,14 @@ def prepare_images(
     number = min(max_images, len(listed))
     chosen = np.random.default_rng(seed).choice(len(listed), number, replace=False)
     content['images'] = [listed[index] for index in sorted(chosen)]
+    missing = [
+        path for image in content['images'] if not (path := images / image['file_name']).is_file()
+    ]
+    if missing:
+        raise InputError(
+            f'image {missing[0]} does not exist, as {len(missing)} of {number} that annotation '
+            f'file {annotation_file} lists: give the folder that they are in'
+        )
     ids = {image['id'] for image in content['images']}
     content['annotations'] = [e for e in content['annotations'] if e['image_id'] in ids]
     subset = folder / 'annotations.json'
