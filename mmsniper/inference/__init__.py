@@ -1,4 +1,4 @@
-"""Using a detector: pictures, folders, videos and huge images in; predictions, files, pictures out."""
+"""Using a detector: pictures, videos and huge images in; predictions, files and pictures out."""
 
 from .detections import ImageDetections
 
