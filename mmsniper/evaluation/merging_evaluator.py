@@ -7,20 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from mmdet.structures import DetDataSample
-from mmdet.structures.bbox import get_box_tensor
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from ..errors import InputError
-from ..merging.geometry import in_valid_range, touches_tile_border, view_to_image
-from ..merging.instances import is_finite, merge_instances
-from ..merging.masks import masks_in_image
+from ..merging.instances import merge_instances
 from ..merging.settings import check_nms
+from ..merging.views import map_view
 from ..utils.settings import check_limit, check_number, check_switch, check_whole
 from .images_in_order import ImagesInOrder
 
@@ -197,7 +194,8 @@ class MergingEvaluator(Evaluator):
         # Ids are unique in one annotation file only, and datasets may be concatenated.
         key = (meta['img_id'], meta.get('img_path'))
         image = self._images.find(key, int(meta['view']))
-        instances = self._map_view(sample, image.counts)
+        instances, counts = map_view(sample, self.border_margin, self.unflip)
+        image.counts.update(counts)
         shown = _image_sample(sample, instances, keep=_VIEW_KEYS)
         image.add(shown, instances)
         image.counts['views'] += 1
@@ -213,36 +211,6 @@ class MergingEvaluator(Evaluator):
         merged = _image_sample(image.last, instances)
         self._images.finish(key, image, merged)
         return merged
-
-    def _map_view(self, sample: DetDataSample, counts: Counter) -> InstanceData:
-        """The detections of a view that may be kept: boxes in image pixels, masks as RLE there."""
-        meta = sample.metainfo
-        instances = sample.pred_instances
-        chip, image_shape = meta['chip'], meta['image_shape']
-        flip = meta.get('flip_direction') if self.unflip and meta.get('flip') else None
-        boxes = get_box_tensor(instances.bboxes).float()
-        in_range = in_valid_range(boxes, meta['valid_range'])
-        boxes = view_to_image(boxes, chip, flip)
-        scale = np.broadcast_to(np.asarray(meta['scale_factor'], dtype=np.float64), 2)
-        margin_x, margin_y = (self.border_margin / scale).tolist()
-        cut = touches_tile_border(boxes, chip, image_shape, (margin_x, margin_y))
-        usable = is_finite(boxes, instances.get('scores', boxes[:, 0]))
-        keep = usable & in_range & ~cut
-
-        mapped = instances.new()  # the detector's own result stays as it is
-        mapped.bboxes = boxes
-        masks = mapped.pop('masks', None)
-        mapped = mapped[keep]
-        if masks is not None:  # only now, so that no dropped mask is encoded
-            try:
-                mapped.masks = masks_in_image(masks, keep, chip, image_shape, flip)
-            except InputError as error:
-                raise InputError(f'image {meta["img_id"]}: {error}') from error
-        counts['detections'] += len(boxes)
-        counts['not_finite'] += int((~usable).sum())
-        counts['range'] += int((usable & ~in_range).sum())
-        counts['border'] += int((usable & in_range & cut).sum())
-        return mapped
 
 
 def check_merging(

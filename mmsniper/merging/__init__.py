@@ -6,6 +6,7 @@ from .instances import is_finite, merge_instances
 from .masks import RLEMasks, masks_in_image, unite_masks
 from .settings import check_nms
 from .suppression import nms, soft_nms
+from .views import map_view
 
 __all__ = [
     'Groups',
@@ -13,6 +14,7 @@ __all__ = [
     'check_nms',
     'in_valid_range',
     'is_finite',
+    'map_view',
     'masks_in_image',
     'merge_instances',
     'nmm',
