@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import config as mmengine_config
+from mmengine.logging import MMLogger
 from torch.utils.data import _utils as data_loader_utils
 
 # The same examples in every run, however long they take.
@@ -42,7 +43,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Fixtures draw the same numbers, whichever test is the first to ask for one."""
+    """Fixtures draw the same numbers, whichever test is the first to ask for one.
+
+    And the log is a new one: runs of other tests leave theirs, which may tell of errors only.
+    """
+    MMLogger._instance_dict.clear()
     seed_everything()
 
 
