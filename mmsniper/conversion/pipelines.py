@@ -39,14 +39,15 @@ class PipelineSettings:
         mode (str): Of ``ScaleNormalize``.
         fill_value (tuple[float, ...], optional): What 'erase' fills with; None for its default.
         pad_side (int): Side of a training image where it has to be padded to a fixed size.
-        pad_divisor (int): What the sides of views are padded to multiples of where they have to be.
+        pad_divisor (int, optional): What the sides of views are padded to multiples of where they
+            have to be; None to pad them as the source does.
         needs_fixed_size (bool): Whether inputs of the training had one size, as the heads may need.
     """
 
     mode: str = 'ignore'
     fill_value: tuple[float, ...] | None = None
     pad_side: int = 512
-    pad_divisor: int = 32
+    pad_divisor: int | None = 32
     needs_fixed_size: bool = False
 
 
@@ -159,7 +160,7 @@ def convert_test_pipeline(
         raise InputError(f'the pipeline of {where} loads no image; begin it with LoadImageFromFile')
     annotations = [step for step in steps if is_component(TRANSFORMS, step, *LOADING_ANNOTATIONS)]
     others = [step for step in steps[:-1] if step not in images and step not in annotations]
-    padding = dict(size_divisor=settings.pad_divisor)
+    padding = None if settings.pad_divisor is None else dict(size_divisor=settings.pad_divisor)
     if drop_masks:
         # The metrics of MMDetection read masks from the annotation file.
         annotations = [
@@ -203,9 +204,9 @@ def _scale_normalize(settings: PipelineSettings, resize: dict) -> dict:
     return dict(step, **resize)
 
 
-def _padded(step: dict, padding: dict, changes: Changes, which: str) -> dict:
+def _padded(step: dict, padding: dict | None, changes: Changes, which: str) -> dict:
     """The step, or, where it pads to a size, the step that pads chips or views."""
-    if not is_component(TRANSFORMS, step, mmcv_transforms.Pad):
+    if padding is None or not is_component(TRANSFORMS, step, mmcv_transforms.Pad):
         return step
     if not (step.get('size') or step.get('pad_to_square')):
         return step

@@ -98,7 +98,7 @@ def check_supported(config: Config) -> None:
     Raises:
         InputError: One sentence that names what is not supported and says what to do.
     """
-    _check_model(config.get('model'))
+    check_model(config.get('model'))
     loader = config.get('train_dataloader')
     if not isinstance(loader, dict) or not isinstance(loader.get('dataset'), dict):
         raise InputError(
@@ -120,7 +120,12 @@ def check_supported(config: Config) -> None:
         )
 
 
-def _check_model(model: object) -> None:
+def check_model(model: object) -> None:
+    """Raise an InputError for what is not the config of a detector that can be used on views.
+
+    Args:
+        model (object): Its config.
+    """
     if not isinstance(model, dict) or 'type' not in model:
         raise InputError(
             'the config has no model, it is a part of configs only: start from a config that '

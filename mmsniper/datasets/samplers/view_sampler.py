@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
 from mmdet.registry import DATA_SAMPLERS
@@ -108,7 +108,7 @@ class ViewSampler(Sampler):
                 level=logging.WARNING,
             )
         images = map(range, self._starts.tolist(), self._ends.tolist())
-        return _deal(images, self.num_lanes, self.batch_size)
+        return deal(images, self.num_lanes, self.batch_size)
 
     def __len__(self) -> int:
         """The number of views of this rank; ranks may differ."""
@@ -126,24 +126,38 @@ def deal_to_workers(loader: DataLoader) -> None:
         batches.sampler.set_lanes(max(loader.num_workers, 1), batches.batch_size)
 
 
-def _deal(images: Iterator[range], num_lanes: int, batch_size: int) -> Iterator[int]:
-    """Yields the indices of all images, ``batch_size`` of each lane in turn."""
-    lanes = [range(0)] * num_lanes
+def deal(groups: Iterator[Sequence], num_lanes: int, batch_size: int) -> Iterator:
+    """Deal the items of groups in lanes.
+
+    Args:
+        groups: Sequences that can be sliced, such as the views of each image.
+        num_lanes: How many lanes take ``batch_size`` items in turn. One that is done with a group
+            takes the next one, and when there is none, the later half of what the fullest has.
+        batch_size: Likewise.
+
+    Yields:
+        All items.
+    """
+    lanes: list[Sequence] = [()] * num_lanes
     for lane in itertools.cycle(range(num_lanes)):
         room = batch_size
         while room:
-            views = lanes[lane] or next(images, None) or _take_over(lanes)
-            if not views:
+            items = lanes[lane] or _next_filled(groups) or _take_over(lanes)
+            if not items:
                 return
-            now, lanes[lane] = views[:room], views[room:]
+            now, lanes[lane] = items[:room], items[room:]
             yield from now
             room -= len(now)
 
 
-def _take_over(lanes: list[range]) -> range:
-    """Takes the later half of what the fullest lane has, at least one index if it has any."""
+def _next_filled(groups: Iterator[Sequence]) -> Sequence | None:
+    return next((group for group in groups if len(group)), None)
+
+
+def _take_over(lanes: list[Sequence]) -> Sequence:
+    """Takes the later half of what the fullest lane has, at least one item if it has any."""
     fullest = max(range(len(lanes)), key=lambda lane: len(lanes[lane]))
-    views = lanes[fullest]
-    half = len(views) // 2
-    lanes[fullest] = views[:half]
-    return views[half:]
+    items = lanes[fullest]
+    half = len(items) // 2
+    lanes[fullest] = items[:half]
+    return items[half:]

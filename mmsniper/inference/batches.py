@@ -1,0 +1,189 @@
+"""Batches of views: which views of which images go through the detector together.
+
+What is in a batch depends on the inputs and the settings alone, and neither on how many processes
+share the work nor on where one that was stopped goes on. So the results do not depend on it either,
+to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmsniper.datasets.samplers.view_sampler import deal
+from mmsniper.datasets.transforms.chip_window import level_size
+
+from .sources import Source
+from .view_plan import ViewPlan, Views
+
+# Blocks end at the image with which they have so many images or so many full batches.
+_MOST_IMAGES = 16
+_MOST_BATCHES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One forward pass of the detector: an image at a level, or a tile of it.
+
+    Attributes:
+        block: The number of the block that its image belongs to.
+        batch: The number of its batch in the block.
+        image: The image's place among all inputs.
+        source: The image. Without pixels, once the view has been loaded.
+        shape: Height and width of the image.
+        chip: Shape (4,), what the view shows, xyxy in pixels of the image, half-open.
+        level: Of the pyramid, 0 is the finest.
+        scale: The scale factor of the level.
+        valid_range: Of the level, on sqrt(w*h) in pixels of the image.
+        number: Which of the image's views it is.
+        num_views: How many the image has.
+    """
+
+    block: int
+    batch: int
+    image: int
+    source: Source
+    shape: tuple[int, int]
+    chip: np.ndarray
+    level: int
+    scale: float
+    valid_range: tuple[float, float]
+    number: int
+    num_views: int
+
+
+@dataclass(frozen=True, eq=False)
+class ImageToSee:
+    """An image with its views; ``fault`` says why it has none.
+
+    Attributes:
+        index: Its place among all inputs.
+        source: The image.
+        shape: Height and width.
+        views: None where it cannot be looked at.
+        fault: Why, as one sentence.
+    """
+
+    index: int
+    source: Source
+    shape: tuple[int, int] = (0, 0)
+    views: Views | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Images whose views share batches: what one process does, and does again if it is stopped.
+
+    Attributes:
+        number: From 0.
+        images: In order.
+        batches: Of their views. All views of a batch have one size once they are padded.
+    """
+
+    number: int
+    images: Sequence[ImageToSee]
+    batches: Sequence[Sequence[View]] = field(repr=False, default=())
+
+
+def blocks(
+    sources: Iterable[Source],
+    plan: ViewPlan,
+    size_of: Callable[[Source], tuple[int, int]],
+    padded: Callable[[int, int], tuple[int, int]],
+    batch_size: int,
+    chosen: Callable[[int], bool] = lambda number: True,
+) -> Iterator[Block]:
+    """Put images into blocks and their views into batches.
+
+    Those of a stream, of which the next may be long in coming, share a block of ``batch_size``.
+
+    Args:
+        sources: The images.
+        plan: Which views are looked at.
+        size_of: Gives width and height of an image; raises a ``ValueError`` if it cannot.
+        padded: Gives width and height of a detector's input for those of a view at its level.
+        batch_size: The most views of a batch.
+        chosen: Whether a block, by its number, is wanted at all.
+
+    Yields:
+        The wanted blocks, as soon as their images are known.
+    """
+    number, images, num_views = 0, [], 0
+    sequence: str | None = None
+
+    def finished() -> Iterator[Block]:
+        nonlocal number, images, num_views
+        if images and chosen(number):
+            yield Block(number, images, _batches(number, images, padded, batch_size))
+        number += bool(images)
+        images, num_views = [], 0
+
+    for index, source in enumerate(sources):
+        if source.sequence != sequence:
+            yield from finished()
+            sequence = source.sequence
+        images.append(_look(index, source, plan, size_of))
+        num_views += len(images[-1].views or ())
+        most = _MOST_IMAGES if sequence is None else batch_size
+        if len(images) >= most or num_views >= _MOST_BATCHES * batch_size:
+            yield from finished()
+    yield from finished()
+
+
+def in_lanes(batches: Iterable[Sequence[Sequence[View]]], num_lanes: int) -> Iterator[list[View]]:
+    """The batches of blocks, dealt so that all of a block are loaded by one worker.
+
+    Args:
+        batches: Those of each block.
+        num_lanes: How many workers load batches in turn.
+    """
+    return deal(iter(batches), num_lanes, 1)
+
+
+def _look(
+    index: int, source: Source, plan: ViewPlan, size_of: Callable[[Source], tuple[int, int]]
+) -> ImageToSee:
+    try:
+        width, height = size_of(source)
+        return ImageToSee(index, source, (height, width), plan.views(width, height))
+    except ValueError as error:  # of a broken image, or of a setting that does not fit this one
+        return ImageToSee(index, source, fault=str(error))
+
+
+def _batches(
+    block: int,
+    images: Sequence[ImageToSee],
+    padded: Callable[[int, int], tuple[int, int]],
+    batch_size: int,
+) -> list[list[View]]:
+    full: list[list[View]] = []
+    begun: dict[tuple[int, int], list[View]] = {}  # by the size that the detector sees
+    for image in images:
+        if image.views is None:
+            continue
+        for number, (chip, level) in enumerate(zip(image.views.boxes, image.views.levels)):
+            scale = image.views.scales[level]
+            sides = chip[2:] - chip[:2]
+            size = padded(*level_size(sides.tolist(), scale))
+            view = dict(
+                image=image.index,
+                source=image.source,
+                shape=image.shape,
+                chip=chip,
+                level=int(level),
+                scale=scale,
+                valid_range=image.views.valid_ranges[level],
+                number=number,
+                num_views=len(image.views),
+            )
+            group = begun.setdefault(size, [])
+            group.append(view)
+            if len(group) == batch_size:
+                full.append(begun.pop(size))
+    return [
+        [View(block=block, batch=number, **view) for view in group]
+        for number, group in enumerate([*full, *begun.values()])
+    ]

@@ -1,0 +1,228 @@
+"""From images to detections: one stream of full batches, results in the order of the images."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch.utils.data import DataLoader
+
+from mmsniper.utils.settings import check_whole
+
+from .batches import Block, ImageToSee, View, blocks, in_lanes
+from .detections import ImageDetections
+from .detector import Detector
+from .merging import Merging
+from .sources import Source
+from .view_dataset import EMPTY, LoadedBatch, ViewDataset, collate
+
+# So few batches are loaded faster than processes for it are started.
+_FEW_BATCHES = 4
+_FEW_IMAGES = 16
+
+
+class Record:
+    """What is done and need not be done again; this one knows of nothing.
+
+    :class:`mmsniper.inference.journal.Journal` keeps it in files.
+    """
+
+    def wants(self, block: int) -> bool:
+        """Whether a block, by its number, is this process's affair and not done yet."""
+        return True
+
+    def batches(self, block: int) -> dict[int, list[ImageDetections]]:
+        """What is known of the batches of a block that was begun before, by their numbers."""
+        return {}
+
+    def add(self, block: int, batch: int, found: Sequence[ImageDetections]) -> None:
+        """Take note of what the views of a batch found."""
+
+    def finish(self, block: int, images: Sequence[ImageDetections]) -> None:
+        """Take note of the results of all images of a block."""
+
+
+@dataclass(eq=False)
+class _ImageUnderWay:
+    image: ImageToSee
+    found: dict[int, ImageDetections] = field(default_factory=dict)  # by the number of the view
+    fault: str | None = None
+    result: ImageDetections | None = None
+    given: bool = False  # to whom it was for, who then came back for more
+
+
+class DetectionStream:
+    """Detects on images and gives their results in order, while others are under way.
+
+    Args:
+        detector: What detects.
+        merging: What becomes of its detections.
+        batch_size: The most views of a forward pass.
+        num_workers: Processes that load views. None are started for a few views.
+        record: What is done already, and takes note of what is done now.
+
+    Attributes:
+        counts: How many ``images``, ``views``, ``empty`` tiles and ``broken`` images there were;
+            how many ``detections`` and why some were left out (``range``, ``border``,
+            ``not_finite``, ``merging``, ``limit``).
+        seconds: Which of them the detector took.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        merging: Merging,
+        batch_size: int = 8,
+        num_workers: int = 2,
+        record: Record | None = None,
+    ) -> None:
+        check_whole('PyramidInferencer', 'batch_size', batch_size, 1, 'views')
+        check_whole('PyramidInferencer', 'num_workers', num_workers, 0)
+        self.detector = detector
+        self.merging = merging
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.record = record or Record()
+        self.dataset = ViewDataset(detector.views.pipeline)
+        self.counts: Counter = Counter()
+        self.seconds = 0.0
+
+    def __call__(
+        self, sources: Iterable[Source], one_by_one: bool = False
+    ) -> Iterator[ImageDetections]:
+        """Detect on images.
+
+        Args:
+            sources: The images.
+            one_by_one: Whether the images come as they arise, so that none is to be asked for
+                before it is needed.
+
+        Yields:
+            The result of each image that ``record`` wants, in order.
+        """
+        in_order: deque[_ImageUnderWay] = deque()
+        under_way: dict[int, _ImageUnderWay] = {}
+        begun: deque[tuple[Block, list[_ImageUnderWay]]] = deque()
+        planned = blocks(
+            sources,
+            self.detector.views.plan,
+            self.dataset.size_of,
+            self.detector.views.padded,
+            self.batch_size,
+            self.record.wants,
+        )
+
+        def batches() -> Iterator[list[list[View]]]:
+            for block in planned:
+                images = [_ImageUnderWay(image, fault=image.fault) for image in block.images]
+                known = self.record.batches(block.number)
+                for each in images:
+                    under_way[each.image.index] = each
+                in_order.extend(images)
+                begun.append((block, images))
+                for number, found in known.items():
+                    self._take(under_way, block.batches[number], found)
+                yield [
+                    [self.dataset.cut(view) for view in batch]
+                    for number, batch in enumerate(block.batches)
+                    if number not in known
+                ]
+
+        def finished() -> Iterator[ImageDetections]:
+            while in_order and (image := in_order[0]).result is not None:
+                in_order.popleft()
+                under_way.pop(image.image.index, None)
+                self.counts.update(images=1, broken=image.result.fault is not None)
+                yield image.result
+                image.given = True
+            for block, images in list(begun):
+                if all(image.given for image in images):
+                    begun.remove((block, images))
+                    self.record.finish(block.number, [image.result for image in images])
+
+        for batch in self._loaded(batches(), one_by_one):
+            view = batch.views[0]
+            found = self._detect(batch)
+            self.record.add(view.block, view.batch, found)
+            self._take(under_way, batch.views, found)
+            self._complete(under_way)
+            yield from finished()
+        self._complete(under_way)
+        yield from finished()
+
+    def _loaded(
+        self, planned: Iterator[list[list[View]]], one_by_one: bool
+    ) -> Iterable[LoadedBatch]:
+        """The batches, loaded by as many processes as are of use."""
+        num_workers = 0 if one_by_one else self.num_workers
+        if num_workers:
+            first = list(itertools.islice(planned, 1))
+            if sum(map(len, first)) <= _FEW_BATCHES:
+                first += itertools.islice(planned, 1)
+                if len(first) < 2:
+                    num_workers = 0
+            planned = itertools.chain(first, planned)
+        return DataLoader(
+            self.dataset,
+            batch_sampler=in_lanes(planned, max(num_workers, 1)),
+            num_workers=num_workers,
+            collate_fn=collate,
+        )
+
+    def _detect(self, batch: LoadedBatch) -> list[ImageDetections]:
+        """What each view of a batch found."""
+        started = time.perf_counter()
+        samples = iter(())
+        if batch.data is not None:
+            with torch.no_grad():
+                samples = iter(self.detector.model.test_step(batch.data))
+        self.seconds += time.perf_counter() - started
+        results = []
+        for place, view in enumerate(batch.views):
+            name, path = view.source.name, view.source.path
+            fault = batch.faults.get(place)
+            if fault is not None:
+                # An empty tile has no detections and no fault.
+                results.append(ImageDetections.broken(view.image, name, path, fault))
+                continue
+            found, counts = self.merging.of_view(view, next(samples))
+            self.counts.update(counts)
+            results.append(found)
+        return results
+
+    def _take(
+        self,
+        under_way: dict[int, _ImageUnderWay],
+        views: Sequence[View],
+        results: Sequence[ImageDetections],
+    ) -> None:
+        """Put what views found to their images."""
+        for view, found in zip(views, results):
+            image = under_way[view.image]
+            self.counts.update(views=1, empty=found.fault == EMPTY)
+            if found.fault not in (None, EMPTY):
+                image.fault = image.fault or found.fault
+            image.found[view.number] = found
+
+    def _complete(self, under_way: dict[int, _ImageUnderWay]) -> None:
+        """Make the results of images all of whose views are there."""
+        for image in list(under_way.values()):
+            if image.result is None:
+                views = image.image.views
+                if views is None or len(image.found) == len(views):
+                    image.result = self._merged(image)
+                    image.found = {}
+
+    def _merged(self, under_way: _ImageUnderWay) -> ImageDetections:
+        image = under_way.image
+        if under_way.fault is not None:
+            source = image.source
+            return ImageDetections.broken(image.index, source.name, source.path, under_way.fault)
+        found = [under_way.found[number] for number in sorted(under_way.found)]
+        merged, counts = self.merging.of_image(image, found)
+        self.counts.update(counts)
+        return merged
