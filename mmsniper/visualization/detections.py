@@ -35,6 +35,7 @@ def draw_detections(
     *,
     level_names: Sequence[str] | None = None,
     legend: bool | None = None,
+    labels: bool = True,
 ) -> np.ndarray:
     """Draw boxes, masks, class names and scores.
 
@@ -51,6 +52,8 @@ def draw_detections(
             Defaults to 'level 0' and so on for the levels that found something.
         legend (bool, optional): Whether a strip below the picture tells what the colours mean and
             how often they come. Defaults to True where colours mean levels.
+        labels (bool): Whether to draw names and scores. Without them lines are no thinner where
+            boxes are small. Defaults to True.
 
     Returns:
         np.ndarray: Shape (h, w, 3), uint8 BGR; higher by the legend, if there is one.
@@ -66,14 +69,16 @@ def draw_detections(
     height, width = picture.shape[:2]
     size = text_size(width, height, boxes)
     drawn = np.array(picture, order='C')
-    thickness = _thickness(size, boxes)
+    thickness = _thickness(size, boxes if labels else boxes[:0])
     if detections.masks is not None:
         _draw_masks(drawn, detections.masks, boxes, [colour_of(key) for key in keys.tolist()], size)
         thickness = min(thickness, 2)
     for key in np.unique(keys).tolist():
         outline_boxes(drawn, boxes[keys == key], colour_of(key), thickness)
     names = class_names(classes, detections.labels)
-    _draw_labels(drawn, boxes, detections, names, [colour_of(key) for key in keys.tolist()], size)
+    if labels:
+        colours = [colour_of(key) for key in keys.tolist()]
+        _draw_labels(drawn, boxes, detections, names, colours, size)
     if legend or (legend is None and colour_by == 'level'):
         named = names if colour_by == 'class' else dict(enumerate(level_names or []))
         drawn = stack([drawn, _legend(keys, named, colour_of, width, height)])
@@ -126,7 +131,7 @@ def _usual_side(boxes: np.ndarray) -> float:
 def _thickness(size: int, boxes: np.ndarray) -> int:
     usual = max(1, round(size / 7))
     # Or the lines would hide what is in small boxes.
-    return usual if not len(boxes) else int(np.clip(_usual_side(boxes) / 12, 1, usual))
+    return usual if not len(boxes) else int(np.clip(_usual_side(boxes) / 10, 1, usual))
 
 
 def _draw_masks(

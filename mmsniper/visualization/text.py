@@ -1,19 +1,18 @@
 """Text of any size and script, as masks that can be put into pictures.
 
-OpenCV's own letters are ASCII. The font here is DejaVu Sans, which Matplotlib brings with it: Latin,
-Greek, Cyrillic and more. For other scripts the machine's fonts are searched.
+OpenCV's own letters are ASCII. The font here is DejaVu Sans, which Matplotlib brings with it, for
+Latin, Greek, Cyrillic and more. For other scripts the machine's fonts are searched.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 from matplotlib import get_data_path
-from matplotlib.font_manager import findSystemFonts
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
@@ -29,6 +28,7 @@ def can_draw(text: str) -> bool:
     return _font_of(_letters(text)) is not None
 
 
+@lru_cache(maxsize=4096)
 def text_mask(text: str, size: int) -> np.ndarray:
     """One line of text.
 
@@ -40,7 +40,14 @@ def text_mask(text: str, size: int) -> np.ndarray:
         np.ndarray: Shape (h, w), uint8, 255 where there is ink; not to be written to. All texts of
             a size have the same height, with the baseline in the same row.
     """
-    return _mask(text, size)
+    font = _font(text, size)
+    sheet = Image.new('L', (text_width(text, size), line_height(size)))
+    # On the baseline, so that lines of different fonts agree.
+    baseline = round(0.92 * size)
+    ImageDraw.Draw(sheet).text((0, baseline), text, fill=255, font=font, anchor='ls')
+    mask = np.array(sheet)
+    mask.setflags(write=False)
+    return mask
 
 
 def put_text(
@@ -63,9 +70,10 @@ def put_text(
     target[...] = (target * (255 - ink) + np.array(colour, np.uint16) * ink + 127) // 255
 
 
+@lru_cache(maxsize=16384)
 def text_width(text: str, size: int) -> int:
     """Width of :func:`text_mask` in pixels, without drawing it."""
-    return _width(text, size)
+    return max(1, int(np.ceil(_font(text, size).getlength(text))))
 
 
 def line_height(size: int) -> int:
@@ -74,7 +82,7 @@ def line_height(size: int) -> int:
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """``text``, cut and with an ellipsis where it is wider than ``width``; empty if there is no room."""
+    """``text``, cut and with an ellipsis where it is wider than ``width``; maybe empty."""
     if text_width(text, size) <= width:
         return text
     low, high = 0, len(text) - 1  # letters that are kept: low fit, those above high do not
@@ -89,23 +97,6 @@ def shorten(text: str, size: int, width: int) -> str:
 
 def _letters(text: str) -> frozenset[str]:
     return frozenset(letter for letter in text if letter.isprintable() and not letter.isspace())
-
-
-@lru_cache(maxsize=4096)
-def _mask(text: str, size: int) -> np.ndarray:
-    font = _font(text, size)
-    sheet = Image.new('L', (_width(text, size), line_height(size)))
-    # On the baseline, so that lines of different fonts agree.
-    baseline = round(0.92 * size)
-    ImageDraw.Draw(sheet).text((0, baseline), text, fill=255, font=font, anchor='ls')
-    mask = np.array(sheet)
-    mask.setflags(write=False)
-    return mask
-
-
-@lru_cache(maxsize=16384)
-def _width(text: str, size: int) -> int:
-    return max(1, int(np.ceil(_font(text, size).getlength(text))))
 
 
 def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
@@ -127,6 +118,7 @@ def _font_of(letters: frozenset[str]) -> str | None:
 @lru_cache(maxsize=1)
 def _system_fonts() -> list[str]:
     """Paths of fonts, those that are read best first, always in the same order."""
+    from matplotlib.font_manager import findSystemFonts  # slow to import, and rarely needed
 
     def rank(path: str) -> tuple:
         name = Path(path).name
@@ -135,7 +127,7 @@ def _system_fonts() -> list[str]:
     return sorted(findSystemFonts(), key=rank)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _letters_of(path: str) -> frozenset[str]:
     """What a font has; nothing if it cannot be drawn at any size, as those of colour emojis."""
     try:
