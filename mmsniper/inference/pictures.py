@@ -118,6 +118,27 @@ class Pictures:
             shown = in_window(shown, (0, 0, width, height), size)
         return self._draw(picture, shown, legend=len(shown) > CROWD)
 
+    def draw_frame(self, image: ImageDetections, frame: np.ndarray) -> np.ndarray:
+        """A frame of a video, which is of the same size whatever was found in it.
+
+        Args:
+            image: What was found.
+            frame: Its pixels, shape (h, w, 3), uint8 BGR.
+
+        Returns:
+            Shape (h, w, 3), uint8 BGR; higher than the frame by a legend, if colours mean levels
+            that have names.
+        """
+        has_legend = self.colour_by == 'level' and self.level_names
+        return draw_detections(
+            frame,
+            image.of(image.scores >= self.score_thr),
+            self.classes,
+            self.colour_by,
+            level_names=self.level_names,
+            legend='names' if has_legend else 'none',
+        )
+
     def _pages(
         self, image: ImageDetections, pixels: np.ndarray | None
     ) -> Iterator[tuple[str, np.ndarray]]:
@@ -170,7 +191,7 @@ class Pictures:
             self.classes,
             self.colour_by,
             level_names=self.level_names,
-            legend=legend or self.colour_by == 'level',
+            legend='counts' if legend else 'auto',
             labels=labels,
         )
 

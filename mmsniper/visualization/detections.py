@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mmsniper.inference.detections import ImageDetections
 
 COLOURINGS = ('class', 'level')
+LEGENDS = ('auto', 'names', 'counts', 'none')
 MIN_TEXT, USUAL_TEXT, USUAL_SIDE = 10, 14, 554  # pixels; a side of 554 is that of 640x480
 _MASK_OPACITY = 0.45
 _told: set[tuple[int, str]] = set()
@@ -34,7 +35,7 @@ def draw_detections(
     colour_by: str = 'class',
     *,
     level_names: Sequence[str] | None = None,
-    legend: bool | None = None,
+    legend: str = 'auto',
     labels: bool = True,
 ) -> np.ndarray:
     """Draw boxes, masks, class names and scores.
@@ -50,8 +51,9 @@ def draw_detections(
         colour_by (str): 'class', or 'level' for the pyramid level that found each.
         level_names (Sequence[str], optional): What the legend calls the levels, the finest first.
             Defaults to 'level 0' and so on for the levels that found something.
-        legend (bool, optional): Whether a strip below the picture tells what the colours mean and
-            how often they come. Defaults to True where colours mean levels.
+        legend (str): What a strip below the picture tells: 'names' of what the colours mean,
+            'counts' how often they come as well, 'none' that there is no strip. Defaults to 'auto':
+            'counts' where colours mean levels, else 'none'.
         labels (bool): Whether to draw names and scores. Without them lines are no thinner where
             boxes are small. Defaults to True.
 
@@ -63,6 +65,8 @@ def draw_detections(
     """
     if colour_by not in COLOURINGS:
         raise InputError(f'colour_by={colour_by!r} must be one of {", ".join(COLOURINGS)}')
+    if legend not in LEGENDS:
+        raise InputError(f'legend={legend!r} must be one of {", ".join(LEGENDS)}')
     keys = np.asarray(detections.labels if colour_by == 'class' else detections.levels)
     colour_of = class_colour if colour_by == 'class' else level_colour
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
@@ -79,9 +83,14 @@ def draw_detections(
     if labels:
         colours = [colour_of(key) for key in keys.tolist()]
         _draw_labels(drawn, boxes, detections, names, colours, size)
-    if legend or (legend is None and colour_by == 'level'):
+    if legend == 'auto':
+        legend = 'counts' if colour_by == 'level' else 'none'
+    if legend != 'none':
         named = names if colour_by == 'class' else dict(enumerate(level_names or []))
-        drawn = stack([drawn, _legend(keys, named, colour_of, width, height)])
+        parts = _legend(keys, named, legend == 'counts')
+        coloured = [(text, colour_of(key)) for key, text in parts.items()]
+        strip = caption(coloured or ['nothing found'], width, text_size(width, height))
+        drawn = stack([drawn, strip])
     return drawn
 
 
@@ -206,13 +215,9 @@ def _label(name: str, score: str, size: int, width: int) -> str:
     return f'{name} {score}' if name else score
 
 
-def _legend(
-    keys: np.ndarray, named: dict[int, str], colour_of, width: int, height: int
-) -> np.ndarray:
+def _legend(keys: np.ndarray, named: dict[int, str], counted: bool) -> dict[int, str]:
+    """What to say of each colour, by class or level: those that have names, and all others found."""
     found, counts = np.unique(keys, return_counts=True)
-    numbers = dict.fromkeys(named, 0) | dict(zip(found.tolist(), counts.tolist()))
-    parts = [
-        (f'{named.get(key, f"level {key}")}: {number}', colour_of(key))
-        for key, number in sorted(numbers.items())
-    ]
-    return caption(parts or ['nothing found'], width, text_size(width, height))
+    numbers = {**dict.fromkeys(named, 0), **dict(zip(found.tolist(), counts.tolist()))}
+    names = {key: named.get(key, f'level {key}') for key in sorted(numbers)}
+    return {key: f'{name}: {numbers[key]}' if counted else name for key, name in names.items()}
