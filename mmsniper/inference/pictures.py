@@ -32,7 +32,7 @@ class Pictures:
 
     An image becomes ``folder/pictures/NAME.jpg``, where NAME has its sub folders and its own
     ending, so that ``a.jpg`` and ``a.png`` become ``a.jpg.jpg`` and ``a.png.jpg``. Images whose
-    sides are all shorter than 480 px are enlarged by a whole number.
+    sides are all at most 240 px are enlarged by a whole number.
 
     One of more than 16 million pixels becomes ``folder/pictures/NAME/overview.jpg``, 2200 px long,
     with what was found and numbered frames, and ``crop-1.jpg`` and so on, which show up to eight
@@ -86,7 +86,8 @@ class Pictures:
         name = PurePosixPath(image.name)
         if name.is_absolute() or '..' in name.parts or not name.parts:
             raise InputError(
-                f'an image of the name {image.name!r} cannot have a picture of its own'
+                f'no picture of image {image.name!r} can be written: its name must be a path below '
+                'a folder'
             )
         for part, picture in self._pages(image, pixels):
             _, content = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

@@ -60,8 +60,8 @@ class VideoFrames:
         capture.release()
         if not read:
             raise InputError(
-                f'video {path} has no frame that OpenCV can read: it is empty, damaged or of a kind '
-                'that this OpenCV does not know; convert it, for example to an MP4 with H.264'
+                f'video {path} has no frame that OpenCV can read: it is empty, damaged or of a '
+                'kind that this OpenCV does not know; convert it, for example to an MP4 with H.264'
             )
         self.size = frame.shape[1], frame.shape[0]
         # Streams without an index state 0, or absurd numbers.

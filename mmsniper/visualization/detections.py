@@ -167,7 +167,7 @@ def _draw_masks(
         contours, _ = cv2.findContours(
             bitmap.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(left, top)
         )
-        cv2.drawContours(picture, contours, -1, colour.tolist(), max(1, size // 12), cv2.LINE_AA)
+        cv2.drawContours(picture, contours, -1, colour.tolist(), max(1, size // 12))
 
 
 def _decode(runs: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -216,7 +216,7 @@ def _label(name: str, score: str, size: int, width: int) -> str:
 
 
 def _legend(keys: np.ndarray, named: dict[int, str], counted: bool) -> dict[int, str]:
-    """What to say of each colour, by class or level: those that have names, and all others found."""
+    """What to say of each class or level: of those that have names, and of all others found."""
     found, counts = np.unique(keys, return_counts=True)
     numbers = {**dict.fromkeys(named, 0), **dict(zip(found.tolist(), counts.tolist()))}
     names = {key: named.get(key, f'level {key}') for key in sorted(numbers)}
