@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 
 from mmsniper.errors import InputError
 from mmsniper.images import PixelRules, read_window
+from mmsniper.images.formats import is_jpeg, is_tiff
 from mmsniper.utils.whole_file import write_whole
 from mmsniper.visualization.canvas import as_picture, caption, outline_boxes, stack
 from mmsniper.visualization.detections import COLOURINGS, draw_detections, text_size
@@ -19,9 +20,10 @@ from .closeups import choose_closeups, in_window
 from .detections import ImageDetections
 
 HUGE = 16_000_000  # pixels
+STRIP = 16_000_000  # pixels
 LONGEST = 16_000  # pixels of a side; a JPEG can have 65,535, viewers show fewer
 OVERVIEW_SIDE = 2200
-SMALL_SIDE = 480  # smaller images are enlarged, to make room for letters
+SMALL_SIDE = 480  # what small images are enlarged to at most, to make room for letters
 CROWD = 40  # from so many detections on a legend replaces labels that find no room
 MARK = (255, 255, 255)
 QUALITY = 92
@@ -107,6 +109,7 @@ class Pictures:
         Raises:
             InputError: The image cannot be read.
         """
+        pixels = self._checked(image, pixels)
         shown = image.of(image.scores >= self.score_thr)
         if is_huge(image):
             return self._overview(shown, pixels, choose_closeups(shown))
@@ -147,6 +150,7 @@ class Pictures:
         if not is_huge(image):
             yield '', self.draw(image, pixels)
             return
+        pixels = self._checked(image, pixels)
         shown = image.of(image.scores >= self.score_thr)
         windows = choose_closeups(shown)
         for number, window in enumerate(windows.tolist(), 1):
@@ -159,6 +163,21 @@ class Pictures:
             text = caption([f'{image.name}, {place}'], drawn.shape[1], text_size(*size))
             yield f'/crop-{number}', stack([drawn, text])
         yield '/overview', self._overview(shown, pixels, windows)
+
+    def _checked(self, image: ImageDetections, pixels: np.ndarray | None) -> np.ndarray | None:
+        """All pixels, if they are given or can only be had at once; None if parts can be read."""
+        if pixels is None:
+            if image.path is None:
+                raise InputError(f'{image.name} was given as an array: give its pixels to draw it')
+            if _starts(image.path, is_jpeg, is_tiff):
+                return None
+            pixels = read_window(image.path, rules=self.rules)
+        if pixels.shape[1::-1] != (image.width, image.height):
+            raise InputError(
+                f'{image.name} has {image.width}x{image.height} pixels, but those to draw it from '
+                f'are {pixels.shape[1]}x{pixels.shape[0]}'
+            )
+        return pixels
 
     def _overview(
         self, shown: ImageDetections, pixels: np.ndarray | None, windows: np.ndarray
@@ -208,20 +227,38 @@ def _read(
     window: Sequence[int],
     size: tuple[int, int],
     rules: PixelRules,
-    more: bool = False,
 ) -> np.ndarray:
     """A window of an image at a size that is at most its own, as a picture."""
-    if pixels is None:
-        if image.path is None:
-            raise InputError(f'{image.name} was given as an array: give its pixels to draw it')
-        return as_picture(read_window(image.path, tuple(window), size, rules=rules, more=more))
-    if pixels.shape[1::-1] != (image.width, image.height):
-        raise InputError(
-            f'{image.name} has {image.width}x{image.height} pixels, but those given to draw it '
-            f'are {pixels.shape[1]}x{pixels.shape[0]}'
-        )
     left, top, right, bottom = window
-    picture = pixels[top:bottom, left:right]
-    if picture.shape[1::-1] != size:
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return as_picture(picture)
+    if pixels is not None:
+        return as_picture(_shrunk(pixels[top:bottom, left:right], size))
+    width, height = size
+    # Without reduced copies in the file, a strip at a time is all that has to be in memory.
+    strips = -(-(right - left) * (bottom - top) // STRIP) if _starts(image.path, is_tiff) else 1
+    ends = [height * number // strips for number in range(strips + 1)]
+    parts = []
+    for start, end in zip(ends[:-1], ends[1:]):
+        if start == end:
+            continue
+        rows = (top + (bottom - top) * row // height for row in (start, end))
+        part = left, next(rows), right, next(rows)
+        part_size = width, end - start
+        part_pixels = read_window(image.path, part, part_size, rules=rules, exact=False)
+        parts.append(as_picture(_shrunk(part_pixels, part_size)))
+    return np.concatenate(parts)
+
+
+def _shrunk(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if pixels.shape[1::-1] == size:
+        return pixels
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def _starts(path: str, *kinds: Callable[[bytes], bool]) -> bool:
+    """Whether a file begins as one of some kinds do."""
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(16)
+    except OSError:  # reading the image says what is wrong
+        return True
+    return any(kind(head) for kind in kinds)

@@ -54,8 +54,8 @@ def draw_detections(
         legend (str): What a strip below the picture tells: 'names' of what the colours mean,
             'counts' how often they come as well, 'none' that there is no strip. Defaults to 'auto':
             'counts' where colours mean levels, else 'none'.
-        labels (bool): Whether to draw names and scores. Without them lines are no thinner where
-            boxes are small. Defaults to True.
+        labels (bool): Whether to draw names and scores. Without them lines are two pixels thick.
+            Defaults to True.
 
     Returns:
         np.ndarray: Shape (h, w, 3), uint8 BGR; higher by the legend, if there is one.
@@ -73,7 +73,8 @@ def draw_detections(
     height, width = picture.shape[:2]
     size = text_size(width, height, boxes)
     drawn = np.array(picture, order='C')
-    thickness = _thickness(size, boxes if labels else boxes[:0])
+    # Two pixels are seen in a picture of any size, and have no dark rim that hides small boxes.
+    thickness = _thickness(size, boxes) if labels else 2
     if detections.masks is not None:
         _draw_masks(drawn, detections.masks, boxes, [colour_of(key) for key in keys.tolist()], size)
         thickness = min(thickness, 2)

@@ -84,7 +84,7 @@ def test_pixels_are_needed_of_an_array_and_must_be_those_of_the_image(tmp_path):
     image = found([], (60, 40), 'image-000000')
     with pytest.raises(InputError, match='give its pixels'):
         Pictures(tmp_path, CLASSES).draw(image)
-    with pytest.raises(InputError, match='has 60x40 pixels, but those given to draw it are 40x60'):
+    with pytest.raises(InputError, match='has 60x40 pixels, but those to draw it from are 40x60'):
         Pictures(tmp_path, CLASSES).draw(image, np.zeros((60, 40, 3), np.uint8))
     with pytest.raises(InputError, match='must be one of class, level'):
         Pictures(tmp_path, CLASSES, 'score')
@@ -250,3 +250,38 @@ def test_what_lies_in_a_window_has_its_pixels(size):
         np.testing.assert_allclose(box, expected, rtol=1e-5, atol=1e-4)
         cut = bitmaps[index][top:bottom, left:right][rows[:, None], columns]
         assert (mask_util.decode(mask) == cut).all()
+
+
+@pytest.mark.parametrize('kind', ['jpg', 'png', 'tif'])
+def test_an_overview_read_in_strips_is_that_of_all_pixels(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(pictures, 'HUGE', 50_000)
+    monkeypatch.setattr(pictures, 'STRIP', 30_000)
+    monkeypatch.setattr(pictures, 'OVERVIEW_SIDE', 100)
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 255, (13, 20, 3), np.uint8)
+    pixels = cv2.resize(coarse, (500, 333), interpolation=cv2.INTER_CUBIC)
+    file = tmp_path / f'a.{kind}'
+    if kind == 'tif':
+        tifffile = pytest.importorskip('tifffile')
+        tifffile.imwrite(file, pixels[..., ::-1], tile=(64, 64), photometric='rgb')
+    else:
+        cv2.imwrite(str(file), pixels, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    image = found([], (500, 333), path=str(file))
+    decoded = []
+    read = pictures.read_window
+
+    def read_window(path, window=None, size=None, **options):
+        part = read(path, window, size, **options)
+        decoded.append(part.shape[0] * part.shape[1])
+        return part
+
+    monkeypatch.setattr(pictures, 'read_window', read_window)
+    drawn = Pictures(tmp_path, CLASSES).draw(image)
+    expected = Pictures(tmp_path, CLASSES).draw(image, pixels)
+    assert drawn.shape == expected.shape
+    assert np.abs(drawn.astype(int) - expected).mean() < 3
+    if kind == 'tif':
+        assert len(decoded) > 4
+        assert max(decoded) < 40_000
+    else:
+        assert len(decoded) == 1
