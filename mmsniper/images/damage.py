@@ -96,11 +96,14 @@ def damaged(name: str, damage: str) -> BrokenImageError:
 
 
 @contextmanager
-def captured_errors() -> Iterator[bytearray]:
+def captured_errors(hand_on: bool = True) -> Iterator[bytearray]:
     """Keep what is written to standard error, also by compiled code.
 
     Gives an array that holds it afterwards, when it is written to standard error after all: some
     of it may be other threads' words.
+
+    Args:
+        hand_on: Whether it is; else the caller has to tell what matters of it.
     """
     captured = bytearray()
     with _capturing, _memory_file() as file:
@@ -123,7 +126,7 @@ def captured_errors() -> Iterator[bytearray]:
             if file.seek(0, os.SEEK_END):
                 file.seek(0)
                 captured += file.read()
-                if saved is not None:
+                if saved is not None and hand_on:
                     os.write(2, captured)
 
 

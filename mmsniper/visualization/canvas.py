@@ -12,6 +12,8 @@ import numpy as np
 
 from mmsniper.errors import InputError
 
+from .text import line_height, put_text, shorten, text_width
+
 VALID_COLOUR = (70, 230, 90)  # green
 IGNORED_COLOUR = (60, 120, 255)  # orange
 NEGATIVE_COLOUR = (50, 50, 235)  # red
@@ -20,12 +22,8 @@ LEVEL_COLOURS = ((60, 230, 250), (250, 200, 60), (240, 110, 230), (250, 250, 250
 TEXT_COLOUR = (235, 235, 235)
 PAPER_COLOUR = (38, 34, 32)
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-FONT_SCALE = 0.5
-LINE_HEIGHT = 20
+TEXT_SIZE = 14
 MARGIN = 8
-SWATCH = 12
-GAP = 18
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
@@ -90,50 +88,50 @@ def outline_boxes(
     cv2.polylines(picture, list(corners), True, tuple(colour), thickness)
 
 
-def caption(parts: Sequence, width: int) -> np.ndarray:
+def caption(parts: Sequence, width: int, size: int = TEXT_SIZE) -> np.ndarray:
     """A strip of text.
 
     Args:
         parts (Sequence): Texts, or pairs of a text and the BGR colour of a swatch before it. A part
             that finds no room on a line goes to the next; one longer than a line is broken between
-            words.
+            words, and words longer than a line are cut.
         width (int): Of the strip, pixels.
+        size (int): Height of the font, pixels; all else grows with it.
 
     Returns:
         np.ndarray: Shape (h, width, 3), uint8, as high as its lines need.
     """
-    placed, x, line = [], MARGIN, 0
+    margin, swatch, gap = round(0.6 * size), round(0.85 * size), round(1.3 * size)
+    height = round(1.45 * size)
+    placed, x, line = [], margin, 0
     for part in parts:
         text, colour = (part, None) if isinstance(part, str) else part
-        indent = 0 if colour is None else SWATCH + 6
-        for piece in _break(text, width - 2 * MARGIN - indent):
-            needed = indent + _text_width(piece)
-            if x > MARGIN and x + needed > width - MARGIN:
-                x, line = MARGIN, line + 1
+        indent = 0 if colour is None else round(1.3 * size)
+        for piece in _break(text, width - 2 * margin - indent, size):
+            needed = indent + text_width(piece, size)
+            if x > margin and x + needed > width - margin:
+                x, line = margin, line + 1
             placed.append((piece, colour, x, line, indent))
-            x += needed + GAP
+            x += needed + gap
             colour = None
-    strip = np.full((LINE_HEIGHT * (line + 1) + MARGIN, width, 3), PAPER_COLOUR, np.uint8)
+    strip = np.full((height * (line + 1) + margin, width, 3), PAPER_COLOUR, np.uint8)
     for piece, colour, x, line, indent in placed:
-        base = LINE_HEIGHT * (line + 1) - 2
+        top = margin // 2 + height * line + (height - line_height(size)) // 2
         if colour is not None:
-            cv2.rectangle(strip, (x, base - SWATCH + 1), (x + SWATCH, base + 1), colour, -1)
-        cv2.putText(strip, piece, (x + indent, base), FONT, FONT_SCALE, TEXT_COLOUR, 1, cv2.LINE_AA)
+            # On the baseline, as high as the letters.
+            strip[top + size - swatch : top + size, x : x + swatch] = colour
+        put_text(strip, piece, (x + indent, top), size, TEXT_COLOUR)
     return strip
 
 
-def _text_width(text: str) -> int:
-    return cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0]
-
-
-def _break(text: str, width: int) -> list[str]:
-    """``text`` in pieces of whole words that fit into ``width`` pixels; long words stay whole."""
+def _break(text: str, width: int, size: int) -> list[str]:
+    """``text`` in pieces of whole words that fit into ``width`` pixels; longer words are cut."""
     pieces: list[str] = []
     for word in text.split():
-        if pieces and _text_width(f'{pieces[-1]} {word}') <= width:
+        if pieces and text_width(f'{pieces[-1]} {word}', size) <= width:
             pieces[-1] += f' {word}'
         else:
-            pieces.append(word)
+            pieces.append(shorten(word, size, width))
     return pieces or ['']
 
 
