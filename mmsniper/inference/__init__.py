@@ -1,5 +1,29 @@
 """Using a detector: pictures, videos and huge images in; predictions, files and pictures out."""
 
 from .detections import ImageDetections
+from .detector import Detector, load_detector
+from .merging import Merging, class_labels, merging_of
+from .pictures import Pictures
+from .sources import Inputs, Source, Sources
+from .stream import DetectionStream, Record
+from .videos import VIDEO_SUFFIXES, VideoFrames, VideoWriter
+from .view_plan import ViewPlan
 
-__all__ = ['ImageDetections']
+__all__ = [
+    'VIDEO_SUFFIXES',
+    'DetectionStream',
+    'Detector',
+    'ImageDetections',
+    'Inputs',
+    'Merging',
+    'Pictures',
+    'Record',
+    'Source',
+    'Sources',
+    'VideoFrames',
+    'VideoWriter',
+    'ViewPlan',
+    'class_labels',
+    'load_detector',
+    'merging_of',
+]

@@ -175,7 +175,8 @@ def _build(config: Config) -> nn.Module:
     hand_over_masks_as_rle(settings, Changes())
     fit_least_size(settings, Changes())
     _without_pretraining(settings)
-    return revert_sync_batchnorm(MODELS.build(settings))
+    # Detectors read their settings as attributes.
+    return revert_sync_batchnorm(MODELS.build(Config(dict(model=settings)).model))
 
 
 def _without_pretraining(settings: object) -> None:

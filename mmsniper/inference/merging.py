@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,17 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from mmsniper.errors import InputError
 from mmsniper.evaluation.merging_evaluator import check_merging
 from mmsniper.merging import RLEMasks, map_view, merge_instances
+from mmsniper.utils.settings import check_number
 
 from .batches import ImageToSee, View
 from .detections import ImageDetections
 from .sources import Source
+
+_FROM_HOOK = ('nms', 'class_agnostic', 'border_margin')
+_THRESHOLDS = {'wbf': 0.55}  # where it was found best, arXiv:1910.13302
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ class Merging:
     def of_view(self, view: View, sample: DetDataSample) -> tuple[ImageDetections, Counter]:
         """What a view found, in pixels of the image, and what was left out of it."""
         chosen = self._wanted(sample.pred_instances)
-        wanted = sample.new(data=dict(pred_instances=sample.pred_instances[chosen]))
+        wanted = DetDataSample(metainfo=sample.metainfo)
+        wanted.pred_instances = sample.pred_instances[chosen]
         instances, counts = map_view(wanted, self.border_margin)
         levels = np.full(len(instances), view.level)
         return _as_arrays(view.image, view.source, view.shape, instances, levels), counts
@@ -138,3 +145,57 @@ def _with_text(mask: Mapping[str, Any]) -> dict[str, Any]:
     counts = mask['counts']
     text = counts.decode() if isinstance(counts, bytes) else counts
     return dict(size=[int(side) for side in mask['size']], counts=text)
+
+
+def merging_of(
+    configured: Mapping[str, Any],
+    merge: str | Mapping[str, Any] | None,
+    score_thr: float,
+    labels: tuple[int, ...] | None = None,
+) -> Merging:
+    """The merging that is asked for.
+
+    Args:
+        configured: What the detector's config sets of ``ChipMergeHook``. Its limit of detections is
+            made for photographs and does not count.
+        merge: A type of ``nms``, or all of its settings; None for that of the config.
+        score_thr: See :class:`Merging`.
+        labels: Likewise.
+
+    Raises:
+        InputError: A setting is impossible.
+    """
+    kept = {key: configured[key] for key in _FROM_HOOK if configured.get(key) is not None}
+    if isinstance(merge, Mapping):
+        kept['nms'] = dict(merge)
+    elif merge is not None and kept.get('nms', {}).get('type', 'nms') != merge:
+        # The threshold of another kind of merging says nothing about this one.
+        kept['nms'] = dict(type=merge, iou_threshold=_THRESHOLDS.get(merge, 0.5))
+    check_number('PyramidInferencer', 'score_thr', score_thr, 0, 1)
+    return Merging(score_thr=score_thr, labels=labels, **kept)
+
+
+def class_labels(
+    wanted: Sequence[str] | str | None, classes: Sequence[str]
+) -> tuple[int, ...] | None:
+    """The labels of some classes by name; None for all.
+
+    Raises:
+        InputError: The detector has no class of a name; those that come near are named.
+    """
+    if wanted is None:
+        return None
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in wanted:
+        if name not in classes:
+            near = difflib.get_close_matches(str(name), [str(each) for each in classes], n=3)
+            known = f'did you mean {" or ".join(near)}' if near else f'it has {_few(classes)}'
+            raise InputError(f'the detector has no class {name!r}: {known}')
+    if not wanted:
+        raise InputError('classes is empty: name those that are wanted, or leave it out for all')
+    return tuple(classes.index(name) for name in dict.fromkeys(wanted))
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ', '.join(map(str, names[:20]))
+    return shown if len(names) <= 20 else f'{shown} and {len(names) - 20} more'

@@ -68,6 +68,11 @@ class Sources:
             )
 
     @property
+    def is_stream(self) -> bool:
+        """Whether images come one by one from who knows where."""
+        return self._stream is not None
+
+    @property
     def count(self) -> int | None:
         """How many images there are, None if nobody knows: a stream tells no end.
 
