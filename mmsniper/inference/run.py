@@ -110,6 +110,8 @@ def run(
     try:
         if not _on_first_rank(lambda: _begin(outputs.folder, settings, resume), rank, world_size):
             print_log(f'the run in {outputs.folder} is complete: nothing is left to do', 'current')
+            if rank == 0:  # which may have been stopped while it tidied up
+                Journal(outputs.folder / _JOURNAL).remove()
             return _summary_of(outputs.folder)
         journal = Journal(outputs.folder / _JOURNAL, rank, world_size)
         stream = DetectionStream(detector, merging, batch_size, num_workers, journal)
@@ -219,7 +221,8 @@ def _write_video(path: str, journal: Journal, outputs: Outputs) -> str | None:
                 if outputs.pictures is not None and frame is not None:
                     drawn = outputs.pictures.draw_frame(image, frame)
                     if writer is None:
-                        writer = VideoWriter(outputs.folder / f'{name}.mp4', frames.fps)
+                        file_name = name if name.lower().endswith('.mp4') else f'{name}.mp4'
+                        writer = VideoWriter(outputs.folder / file_name, frames.fps)
                     writer.write(drawn)
             for _ in pixels:  # its end tells of damage
                 pass
