@@ -93,7 +93,13 @@ def convert(
     """
     _check_file(file, overwrite)
     _check_classes(source, classes)
-    settings = dict(source.settings, format=source.format, version=VERSION, trust=trust_pictures)
+    settings = dict(
+        source.settings,
+        format=source.format,
+        folder=str(source.folder.resolve()),
+        version=VERSION,
+        trust_pictures=trust_pictures,
+    )
     records, num_resumed = [], 0
     with claim_file(file) as claimed:
         if claimed is None:
@@ -144,7 +150,7 @@ def _version(item: Item) -> list:
             status = path.stat() if path is not None else None
         except OSError:  # reading it says what is wrong
             status = None
-        states.append(status and [status.st_mtime_ns, status.st_size])
+        states.append(status and [str(path), status.st_mtime_ns, status.st_size])
     return states
 
 

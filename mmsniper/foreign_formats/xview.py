@@ -100,13 +100,13 @@ def _read_features(path: Path) -> dict[str, Contents]:
     file = read_json(path, 'annotation file')
     features = file.get('features') if isinstance(file, dict) else None
     if not isinstance(features, list) or not features:
-        raise InputError(f'annotation file {path} has no list of features, so it is not xView\'s')
+        raise InputError(f"annotation file {path} has no list of features, so it is not xView's")
     found: dict[str, Contents] = {}
     for index, feature in enumerate(features):
         where = f'{path}, features[{index}]'
         properties = feature.get('properties') if isinstance(feature, dict) else None
         if not isinstance(properties, dict):
-            raise InputError(f'{where} has no properties, so the file is not xView\'s')
+            raise InputError(f"{where} has no properties, so the file is not xView's")
         picture = properties.get('image_id')
         if not isinstance(picture, str):
             raise InputError(f'{where} has the image_id {picture!r}: give the name of a picture')

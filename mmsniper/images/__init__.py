@@ -9,6 +9,7 @@ from .depth import check_depth_range
 from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
 from .rules import PixelRules
+from .stated_size import stated_image_size
 from .tiled_set import tile_set
 from .tiled_tiff import write_tiled_tiff
 from .windows import image_orientation, image_size, read_window
@@ -26,6 +27,7 @@ __all__ = [
     'read_bytes',
     'read_image',
     'read_window',
+    'stated_image_size',
     'stored_orientation',
     'tile_set',
     'write_tiled_tiff',
