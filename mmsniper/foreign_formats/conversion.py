@@ -129,7 +129,8 @@ def _check_file(file: Path, overwrite: bool) -> None:
 
 def _check_classes(source: Source, classes: Sequence[str] | None) -> None:
     if not source.items:
-        raise InputError(f'there is no picture with annotations in {source.folder}')
+        reasons = '; '.join(line.strip() for line in source.left_out.lines())
+        raise InputError(f'there is no picture with annotations in {source.folder}: {reasons}')
     for names in (classes, source.classes):
         twice = [name for name, count in Counter(names or ()).items() if count > 1]
         if twice:
@@ -265,6 +266,8 @@ def _assemble(
                 conversion.objects[name] += 1
         conversion.num_empty += sum(conversion.objects.values()) == num_before
     conversion.num_images = len(images)
+    for name, count in conversion.objects.items():
+        conversion.noted.add('classes without an object', name, int(count == 0))
     _check_result(source, conversion, found)
     content = dict(
         info=dict(description=f'{source.format}, as COCO by mmsniper'),

@@ -27,12 +27,8 @@ class Journal:
         self.path = path
         self._head = json.dumps(settings, sort_keys=True)
         self._unsaved = 0
+        self._is_empty = True
         self._found: dict[str, list] = {}
-
-    @property
-    def num_found(self) -> int:
-        """How many pictures an earlier run has read."""
-        return len(self._found)
 
     def get(self, name: str, version: list) -> Any:
         """What was written of a picture whose files have not changed since; else None."""
@@ -48,6 +44,7 @@ class Journal:
             record: What was read, likewise.
         """
         self._file.write(json.dumps([name, version, record]) + '\n')
+        self._is_empty = False
         self._unsaved += 1
         if self._unsaved >= _LINES_AT_A_TIME:
             self._file.flush()
@@ -73,7 +70,7 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         self._file.close()
-        if kind is None:
+        if kind is None or (self._is_empty and not self._found):
             self.path.unlink()
 
     def _read(self) -> int:

@@ -1,13 +1,14 @@
 """labelme: a JSON file for each picture, at times with the picture in it.
 
-A shape is a rectangle of two opposite corners, a polygon, a circle (its middle and a point on it), a
-mask in a rectangle, or a point or line, which has no box. Shapes of one label and one ``group_id``
-are parts of one object. A shape whose flag says that it is a crowd or to be ignored is ignored, and
-so is, whatever the class, one with the label ``__ignore__``.
+A shape is a rectangle of two opposite corners, a polygon, a circle (its middle and a point on it),
+a mask in a rectangle, or a point or line, which has no box. Shapes of one label and one
+``group_id`` are parts of one object. A shape whose flag says that it is a crowd or to be ignored is
+ignored, and so is, whatever the class, one with the label ``__ignore__``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from math import hypot
 from pathlib import Path, PureWindowsPath
@@ -91,11 +92,16 @@ def _find_picture(path: Path, stated: Any, folder: Path, images: Path) -> Path |
         tried += [path.parent / name.name, place / name.name]
     for parent in dict.fromkeys((path.parent, place)):
         tried += [parent / f'{path.stem}{suffix}' for suffix in PICTURES]
-    root = images.resolve()
-    for candidate in tried:
-        if candidate.is_file() and root in candidate.resolve().parents:
-            return images / candidate.resolve().relative_to(root)
-    return None
+    picture = next((candidate for candidate in tried if candidate.is_file()), None)
+    if picture is None:
+        return None
+    below = os.path.relpath(os.path.abspath(picture), os.path.abspath(images))
+    if below.startswith('..'):
+        raise InputError(
+            f'{picture}, the picture of {path}, is not inside of {images}: name the folder of the '
+            'pictures as --images'
+        )
+    return images / below
 
 
 def _read(path: Path, ignore_flags: Sequence[str]) -> Contents:

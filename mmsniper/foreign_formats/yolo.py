@@ -8,6 +8,7 @@ picture's width or height; x and y are the middle of a box. The label file of
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmsniper.errors import InputError
@@ -98,7 +99,7 @@ def _listed(file: Path, root: Path, left_out: Tally) -> list[Path]:
         if picture is None:
             left_out.add('listed pictures that are missing', f'{text}, {file}, line {line}')
         else:
-            pictures.append(Path(*picture.parts))
+            pictures.append(Path(os.path.normpath(picture)))
     return pictures
 
 

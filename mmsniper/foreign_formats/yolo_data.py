@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_data_file(path: Path, split: str, root: Path | None = None) -> DataFile
     """
     data = _load(path)
     names = _names(data.get('names'), data.get('nc'), path)
-    root = _root(path, data.get('path')) if root is None else root
+    root = _plain(_root(path, data.get('path')) if root is None else root)
     if split not in data or not data[split]:
         there = ', '.join(key for key in ('train', 'val', 'test') if data.get(key)) or 'none'
         raise InputError(f'{path} has no {split!r}; of train, val and test it has {there}')
@@ -108,8 +109,13 @@ def _place(entry: Any, root: Path, path: Path, split: str) -> Path:
         tried.append(root / entry[3:])
     for place in tried:
         if place.exists():
-            return place
+            return _plain(place)
     raise InputError(
         f'{tried[0]}, which {path} names in {split!r}, does not exist: give the folder that its '
         'paths are relative to as --root'
     )
+
+
+def _plain(path: Path) -> Path:
+    """A path without '..' wherever that can be, so that one is seen to be below another."""
+    return Path(os.path.normpath(path))

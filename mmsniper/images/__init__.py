@@ -6,10 +6,10 @@ docs/images.md says what the rules are.
 from .damage import BrokenImageError
 from .decoding import check_decoding, decode_image, read_bytes, read_image
 from .depth import check_depth_range
+from .header import stated_image_size
 from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
 from .rules import PixelRules
-from .stated_size import stated_image_size
 from .tiled_set import tile_set
 from .tiled_tiff import write_tiled_tiff
 from .windows import image_orientation, image_size, read_window

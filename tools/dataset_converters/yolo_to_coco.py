@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--root',
         type=Path,
         metavar='DIR',
-        help='what its paths are relative to (default: its path)',
+        help='in place of the path in DATA',
     )
     args = parser.parse_args(argv)
     run(args, yolo_source(args.data, args.split, args.root))

@@ -28,12 +28,10 @@ def stated_image_size(path: str | Path) -> tuple[int, int]:
         BrokenImageError: The file is missing or is no image.
     """
     try:
-        with (
-            open(path, 'rb') as file,
-            _MappedFile(file.fileno(), 0, prot=mmap.PROT_READ) as content,
-        ):
-            size = stated_size(content)
-            orientation = stored_orientation(content) if size is not None else None
+        with open(path, 'rb') as file:
+            with _MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                size = stated_size(content)
+                orientation = stored_orientation(content)
     except (OSError, ValueError):  # missing or empty: reading it says what is wrong
         size = None
     if size is None or not min(size) > 0:
