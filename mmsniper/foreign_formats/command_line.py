@@ -70,5 +70,10 @@ def report(conversion: Conversion) -> Iterator[str]:
             yield from tally.lines()
 
 
+def show_reading(files: Sequence[Path]) -> Iterable[Path]:
+    """Show how far the reading of files is."""
+    return tqdm(files, desc='reading', unit='file', delay=1)
+
+
 def _progress(items: Sequence[Item]) -> Iterable[Item]:
     return tqdm(items, desc='converting', unit='picture', delay=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +158,7 @@ def _version(item: Item) -> list:
 def _read(source: Source, item: Item, trust_pictures: bool) -> dict:
     """What is known of a picture, as JSON can hold it."""
     contents = source.read(item)
+    contents = replace(contents, left_out=contents.left_out.copy(), noted=contents.noted.copy())
     try:
         size = stated_image_size(item.picture)
     except BrokenImageError as error:
@@ -240,8 +241,8 @@ def _assemble(
         file=file,
         folder=source.folder,
         objects=dict.fromkeys(classes, 0),
-        left_out=Tally(source.left_out.as_dict()),
-        noted=Tally(source.noted.as_dict()),
+        left_out=source.left_out.copy(),
+        noted=source.noted.copy(),
     )
     images, annotations = [], []
     for record in records:

@@ -9,7 +9,7 @@ ignored, and so is, whatever the class, one with the label ``__ignore__``.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import hypot
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -31,6 +31,7 @@ def labelme_source(
     images: Path | None = None,
     classes: Sequence[str] | None = None,
     ignore_flags: Sequence[str] = IGNORE_FLAGS,
+    tell: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> Source:
     """Pictures that were annotated with labelme.
 
@@ -39,15 +40,17 @@ def labelme_source(
         images: What the names of the pictures are to be relative to. Defaults to ``folder``.
         classes: Defaults to those that are found.
         ignore_flags: Flags of shapes that say that these are to be ignored.
+        tell: Is given the JSON files and gives them on, to show how far reading them is. All are
+            read once, at the beginning, since they name their pictures.
 
     Raises:
-        InputError: There is nothing in the folder.
+        InputError: There is nothing in the folder, or a file is malformed.
     """
     check_folder(folder, 'the folder of labelme')
     images = folder if images is None else images
     check_folder(images, 'the folder of pictures')
-    left_out, items = Tally(), {}
-    for path in find_files(folder, ['.json']):
+    left_out, items, contents = Tally(), {}, {}
+    for path in tell(list(find_files(folder, ['.json']))):
         content = read_json(path, 'annotation file')
         if not isinstance(content, dict) or not isinstance(content.get('shapes'), list):
             left_out.add('JSON files that are not of labelme', str(path))
@@ -63,6 +66,7 @@ def labelme_source(
                 f'{items[name].annotation} and {path} are both of picture {picture}: leave one'
             )
         items[name] = Item(name, picture, path)
+        contents[name] = _contents(content, path, ignore_flags)
     if not items:
         reasons = '; '.join(line.strip() for line in left_out.lines())
         raise InputError(f'no annotation file of labelme in {folder} can be used: {reasons or 0}')
@@ -76,7 +80,7 @@ def labelme_source(
         folder=images,
         classes=classes,
         items=[items[name] for name in sorted(items)],
-        read=lambda item: _read(item.annotation, ignore_flags),
+        read=lambda item: contents[item.name],
         left_out=left_out,
     )
 
@@ -104,8 +108,7 @@ def _find_picture(path: Path, stated: Any, folder: Path, images: Path) -> Path |
     return images / below
 
 
-def _read(path: Path, ignore_flags: Sequence[str]) -> Contents:
-    content = read_json(path, 'annotation file')
+def _contents(content: dict, path: Path, ignore_flags: Sequence[str]) -> Contents:
     sides = content.get('imageWidth'), content.get('imageHeight')
     contents = Contents(
         stated_size=tuple(side if isinstance(side, (int, float)) else 0 for side in sides)

@@ -31,6 +31,10 @@ class Tally:
         for reason, (count, where) in other._counts.items():
             self.add(reason, where, count)
 
+    def copy(self) -> Tally:
+        """Another one with the same counts."""
+        return Tally(self._counts)
+
     def as_dict(self) -> dict[str, list]:
         """For each reason the count and where it was first, as JSON can hold it."""
         return self._counts

@@ -71,13 +71,17 @@ class Converted:
         counts.pop('classes without an object', None)
         return counts
 
-    def loaded(self) -> list:
-        """What MMDetection makes of the file."""
-        dataset = CocoDataset(
+    def dataset(self) -> CocoDataset:
+        """MMDetection's dataset of the file."""
+        return CocoDataset(
             ann_file=str(self.file),
             data_prefix=dict(img=str(self.result.folder)),
             metainfo=dict(classes=tuple(self.classes)),
             test_mode=True,
             pipeline=[],
         )
+
+    def loaded(self) -> list:
+        """What MMDetection makes of the file."""
+        dataset = self.dataset()
         return [dataset.get_data_info(index) for index in range(len(dataset))]

@@ -1,11 +1,13 @@
 """Configs of data sets that are converted: they say what the converters make."""
 
 import pytest
+from foreign_data import write_picture, write_text
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmsniper import config_path
 from mmsniper.analysis.scale_proposal import widen_ranges
-from mmsniper.foreign_formats import dota, visdrone, voc, xview
+from mmsniper.foreign_formats import convert, dota, visdrone, voc, xview
 
 PERSONS = visdrone.PERSON, *visdrone.CLASSES[2:]
 CLASSES = {
@@ -68,3 +70,24 @@ def test_detectors_of_visdrone_have_the_same_data():
     assert first.val_evaluator == second.val_evaluator
     merging = [config.custom_hooks[1] for config in (first, second)]
     assert merging[0].max_per_image == merging[1].max_per_image == 500
+
+
+def test_chips_of_converted_data(tmp_path):
+    """Objects on chips of the config, what is to be ignored beside them."""
+    folder = tmp_path / 'VisDrone2019-DET-train'
+    write_picture(folder / 'images/a.jpg', 1360, 765)
+    lines = '600,300,40,30,1,4,0,0', '560,290,50,60,0,0,0,0', '660,300,10,20,0,1,0,0'
+    write_text(folder / 'annotations/a.txt', *lines)
+    convert(visdrone.visdrone_source(folder), tmp_path / 'annotations/train.json')
+    config = Config.fromfile(
+        config_path('visdrone/faster-rcnn_r50_fpn_sniper-12e_visdrone.py')
+    ).train_dataloader.dataset
+    config.dataset.data_root = f'{tmp_path}/'
+    dataset = DATASETS.build(config)
+    assert len(dataset) == 1
+    sample = dataset[0]['data_samples']
+    assert [visdrone.CLASSES[label] for label in sample.gt_instances.labels] == ['car']
+    assert len(sample.ignored_instances) == 10 + 1
+    # Level (2160, 2800) of a picture of 1360x765.
+    box = sample.gt_instances.bboxes.tensor[0]
+    assert (box[2] - box[0]).item() == pytest.approx(40 * 2800 / 1360, abs=0.2)

@@ -2,7 +2,10 @@
 
 import pytest
 from foreign_data import Converted, write_picture, write_text
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
+from mmsniper.datasets.box_table import read_boxes
 from mmsniper.errors import InputError
 from mmsniper.foreign_formats import visdrone_source
 from mmsniper.foreign_formats.visdrone import CLASSES
@@ -67,6 +70,27 @@ def test_mmdetection_ignores_the_crowds(folder, tmp_path):
     assert info['img_path'] == str(folder / 'images/b.jpg')
     flags = [instance['ignore_flag'] for instance in info['instances']]
     assert sorted(flags) == [0] * 3 + [1] * 21
+
+
+def test_chips_are_made_for_objects_alone(folder, tmp_path):
+    table = read_boxes(Converted(visdrone_source(folder), tmp_path / 'out.json').dataset())
+    assert (len(table.boxes), table.num_ignored, table.dropped) == (3, 21, {})
+
+
+def test_the_metric_ignores_what_is_found_in_a_region(folder, tmp_path):
+    """False cars of a high score, in a region and elsewhere."""
+    truth = COCO(str(Converted(visdrone_source(folder), tmp_path / 'out.json').file))
+    car = dict(image_id=2, category_id=4, bbox=[10, 20, 30, 40], score=0.5)
+
+    def precision(*false_box):
+        found = truth.loadRes([car, dict(car, bbox=list(false_box), score=0.9)])
+        evaluation = COCOeval(truth, found, 'bbox')
+        evaluation.evaluate()
+        evaluation.accumulate()
+        return evaluation.eval['precision'][:, :, 3, 0, -1].mean()
+
+    assert precision(60, 5, 20, 20) == pytest.approx(1)
+    assert precision(150, 60, 20, 20) == pytest.approx(0.5)
 
 
 def test_people_become_one_class(folder, tmp_path):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsniper.foreign_formats.command_line import make_parser, run
+from mmsniper.foreign_formats.command_line import make_parser, run, show_reading
 from mmsniper.foreign_formats.labelme import IGNORE_FLAGS, labelme_source
 from mmsniper.utils.script import run_script
 
@@ -30,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         help=f'default: {" ".join(IGNORE_FLAGS)}',
     )
     args = parser.parse_args(argv)
-    run(args, labelme_source(args.folder, args.images, args.classes, args.ignore_flags))
+    run(
+        args,
+        labelme_source(args.folder, args.images, args.classes, args.ignore_flags, show_reading),
+    )
 
 
 if __name__ == '__main__':
