@@ -15,8 +15,9 @@ from mmdet.registry import MODELS
 from mmengine.logging import MessageHub, MMLogger
 from torch import nn
 
+from .gradients import PriorGradients
 from .ignore_scene import IgnoreScene
-from .prior_gradients import PriorGradients, watch
+from .prior_gradients import watch
 
 LATER_EPOCH = 10**6
 GRADIENT_TOLERANCE = 1e-6
@@ -175,6 +176,7 @@ class _Check:
                 torch.from_numpy(self.scene.out_of_range),
                 torch.from_numpy(self.scene.in_range),
                 self.scene.proposals(),
+                (self.scene.size, self.scene.size),
             )
             self._loss(model, self._chip(mode), epoch).backward()
             found += report()

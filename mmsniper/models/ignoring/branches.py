@@ -19,8 +19,8 @@ LEFT_OUT = -1.0
 class IgnoresObjectness:
     """Mixin for YOLOX, whose objectness is learnt from every point that is not positive."""
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def become_aware(self) -> None:
+        """Exchange the loss."""
         self.loss_obj = LossOfLearnt(self.loss_obj)
 
     def _get_targets_single(

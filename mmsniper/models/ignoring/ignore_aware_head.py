@@ -29,7 +29,7 @@ from .queries import (
     IgnoresQueries,
     IgnoresRoIQueries,
 )
-from .told import Tells
+from .told import Aware, Tells
 
 # What each head of MMDetection, and with it those that derive from it, needs to ignore.
 MIXINS: dict[str, type] = {
@@ -82,7 +82,13 @@ def build_ignore_aware_head(head: str | type, **settings) -> nn.Module:
     Raises:
         InputError: It is not known how the head could ignore.
     """
-    return ignore_aware_class(_class_of(head))(**settings)
+    kind = _class_of(head)
+    made_aware = ignore_aware_class(kind)
+    made = kind(**settings)
+    # Not built as a subclass: DETR's head asks whether it is exactly itself.
+    made.__class__ = made_aware
+    made.become_aware()
+    return made
 
 
 @functools.cache
@@ -105,7 +111,7 @@ def ignore_aware_class(head: type) -> type:
             f'none of {", ".join(MIXINS)}; wrap its assigner in IgnoreAwareAssigner if it has one, '
             "or use ScaleNormalize(mode='erase')"
         )
-    return type(f'IgnoreAware{head.__name__}', (mixin, head), {'__module__': __name__})
+    return type(f'IgnoreAware{head.__name__}', (mixin, Aware, head), {'__module__': __name__})
 
 
 def _class_of(head: str | type) -> type:

@@ -46,8 +46,8 @@ class IgnoresQueries(Tells):
 class IgnoresDistinctQueries(IgnoresQueries):
     """Mixin for DDQ, whose dense queries are assigned by a loss of their own."""
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def become_aware(self) -> None:
+        """Exchange the loss."""
         settings = self.aux_loss_for_dense.train_cfg
         self.aux_loss_for_dense = IgnoreAwareAuxLoss(train_cfg=settings)
 
@@ -78,8 +78,8 @@ class IgnoreAwareAuxLoss(DDQAuxLoss):
 class IgnoresMaskQueries(Tells):
     """Mixin for MaskFormer and Mask2Former, whose queries have masks."""
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def become_aware(self) -> None:
+        """Exchange the loss."""
         self.loss_cls = WeighedClassLoss(self.loss_cls, self.class_weight)
 
     def _get_targets_single(
@@ -157,9 +157,8 @@ class WeighedClassLoss(nn.Module):
 class IgnoresRoIQueries(Tells):
     """Mixin for the second stage of Sparse R-CNN and QueryInst."""
 
-    def init_assigner_sampler(self) -> None:
-        """As of the head, with a sampler that leaves out queries."""
-        super().init_assigner_sampler()
+    def become_aware(self) -> None:
+        """Exchange the samplers."""
         self.bbox_sampler = [
             QuerySampler() if type(sampler) is PseudoSampler else sampler
             for sampler in self.bbox_sampler

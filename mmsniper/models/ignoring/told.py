@@ -45,6 +45,13 @@ def told_boxes(instances: InstanceData) -> Tensor | None:
     return getattr(instances, IGNORED_BOXES, None)
 
 
+class Aware:
+    """Base of all heads that were made to ignore."""
+
+    def become_aware(self) -> None:
+        """Exchange parts of the head, once it is built."""
+
+
 class Tells:
     """Mixin for heads whose targets are to know of ignored boxes."""
 
