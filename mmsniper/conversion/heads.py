@@ -112,6 +112,11 @@ HEADS: dict[str, HeadRule] = {
         'assigner',
         'ga_assigner',
     ),
+    'GARPNHead': _aware(
+        _ANCHORS + ', and its location branch has no weight on ignored objects',
+        'assigner',
+        'ga_assigner',
+    ),
     'YOLOV3Head': _aware(_ANCHORS + ', once its assigner is told of them', 'assigner'),
     'YOLACTHead': _native(_ANCHORS + ', or no loss to be mined as negatives'),
     'YOLACTProtonet': _aware(

@@ -20,6 +20,8 @@ from .query_gradients import watch_mask_queries, watch_queries, watch_roi_querie
 
 OVERLAP = 0.3
 PLACES = 10**6
+# The boxes of VFNet, which steer where its other outputs look: these move them, as they may.
+STEERING = 'bbox_preds'
 
 
 def watch(
@@ -50,7 +52,7 @@ def watch(
         elif isinstance(head, dense_heads.CascadeRPNHead):
             reports.append(_watch_last_stage(f'{name}.stages', head.stages[-1], box))
         else:
-            if _has_priors(head):
+            if name != 'mask_head' and _has_priors(head):
                 reports.append(_watch_dense_head(name, head, box, spared))
             if maps_of(head):
                 reports.append(watch_maps(name, head, box, spared, shape))
@@ -84,7 +86,7 @@ def _watch_dense_head(name: str, head: nn.Module, box: Tensor, spared: Tensor) -
         head.train_cfg['neg_pos_ratio'] = PLACES
 
     def loss_by_feat(*args, **kwargs):
-        outputs[:] = _outputs_per_location(head, args)
+        outputs[:] = _outputs_per_location(head, args, kwargs)
         return compute(*args, **kwargs)
 
     head.loss_by_feat = loss_by_feat
@@ -152,11 +154,11 @@ def _watch_last_stage(name: str, head: nn.Module, box: Tensor) -> Callable:
     return report
 
 
-def _outputs_per_location(head: nn.Module, args: Sequence) -> list[Sequence[Tensor]]:
+def _outputs_per_location(head: nn.Module, args: tuple, kwargs: dict) -> list[Sequence[Tensor]]:
     """Those arguments of a head's loss that are predictions at all levels, the classes first."""
     outputs = []
-    for name, arg in loss_arguments(head, args, {}).items():
-        if name in maps_of(head):
+    for name, arg in loss_arguments(head, args, kwargs).items():
+        if name in maps_of(head) or (isinstance(head, dense_heads.VFNetHead) and name == STEERING):
             continue
         if not isinstance(arg, (list, tuple)) or not arg:
             continue

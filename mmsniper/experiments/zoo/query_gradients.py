@@ -118,14 +118,14 @@ def watch_mask_queries(
     compute, seen = head.loss_by_feat, _Seen(name, box, proposals)
 
     def loss_by_feat(all_scores: Sequence[Tensor], all_masks: Sequence[Tensor], *args, **kwargs):
-        moved = []
+        all_scores, moved = list(all_scores), []
         for scores, masks in zip(all_scores, all_masks):
             seen.see(scores)
             centres, _ = cells(masks, shape)
             given = torch.stack([inside(centres, one) for one in seen.boxes(masks.size(1))])
             given = (given * 2 - 1.0) * LOGIT
             moved.append(_moved(masks, given.view(masks.shape[1:]).expand_as(masks)))
-        return compute(list(all_scores), moved, *args, **kwargs)
+        return compute(all_scores, moved, *args, **kwargs)
 
     head.loss_by_feat = loss_by_feat
     return seen.report
