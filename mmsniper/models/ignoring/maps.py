@@ -8,6 +8,7 @@ be positive becomes one, so nothing that is normalised by a count of positives c
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 
 import torch
@@ -152,7 +153,13 @@ class IgnoresCentres(IgnoresCells):
     """Mixin for CenterNet, whose map has probabilities."""
 
     ignoring_maps = ('center_heatmap_preds',)
-    nothing = 1 / (1 + 2.718281828**-NO_PEAK)
+    nothing = 1 / (1 + math.exp(-NO_PEAK))
+
+    def predict_by_feat(self, *args, batch_img_metas: Sequence[dict], **kwargs):
+        """As of the head."""
+        # It reads the border that MMDetection's own pipeline puts around images; views have none.
+        metas = [{'border': (0.0, 0.0, 0.0, 0.0), **meta} for meta in batch_img_metas]
+        return super().predict_by_feat(*args, batch_img_metas=metas, **kwargs)
 
 
 class IgnoresCentrePoints(IgnoresLocations):
