@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/dino-4scale_r50.py',
-    '../_base_/datasets/coco_sniper_erase.py',
+    '../_base_/datasets/coco_sniper.py',
     '../_base_/schedules/sniper_7e.py',
     'mmdet::_base_/default_runtime.py',
 ]

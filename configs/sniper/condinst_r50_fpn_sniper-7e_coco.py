@@ -8,14 +8,6 @@ _base_ = [
 # Batches of 16 chips are large enough to train batch normalisation.
 model = dict(backbone=dict(norm_eval=False))
 
-# The points of this head have no assigner that could leave them out: what is not to be learnt is
-# erased from the image.
-train_pipeline = [
-    dict(step, mode='erase') if step['type'] == 'ScaleNormalize' else step
-    for step in _base_.train_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-
 # Half the rate of Mask R-CNN, as in MMDetection.
 optim_wrapper = dict(optimizer=dict(lr=0.0075))
 

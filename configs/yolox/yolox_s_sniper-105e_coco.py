@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/yolox_s.py',
-    '../_base_/datasets/coco_sniper_erase.py',
+    '../_base_/datasets/coco_sniper.py',
     '../_base_/schedules/sniper_7e.py',
     'mmdet::_base_/default_runtime.py',
 ]
@@ -9,11 +9,7 @@ _base_ = [
 # that of MMDetection's pipelines.
 model = dict(data_preprocessor=dict(pad_value=114, batch_augments=None))
 
-# The detector normalises nothing: what is erased has the grey of the padding.
-train_pipeline = [
-    dict(step, fill_value=(114, 114, 114)) if step['type'] == 'ScaleNormalize' else step
-    for step in _base_.train_pipeline
-]
+train_pipeline = _base_.train_pipeline
 train_pipeline[-2:-2] = [dict(type='YOLOXHSVRandomAug')]
 # As many pixels as the 8 images that MMDetection has on a GPU.
 train_dataloader = dict(batch_size=13, dataset=dict(pipeline=train_pipeline))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmengine.registry import Registry
 
+from mmsniper.models.ignoring import build_ignore_aware_head, ignore_aware_class
+
 
 def component_class(registry: Registry, config: dict | str | type | None) -> type | None:
     """The class that a config is about.
@@ -13,13 +15,17 @@ def component_class(registry: Registry, config: dict | str | type | None) -> typ
         config (dict | str | type, optional): A config with a ``type``, or the type itself.
 
     Returns:
-        type, optional: The class, or None if there is no such name.
+        type, optional: The class, or None if there is no such name. That of an ``IgnoreAwareHead``
+        derives from the one that it is made of.
     """
     kind = config.get('type') if isinstance(config, dict) else config
     if kind is None or isinstance(kind, type):
         return kind
     try:
         found = registry.get(str(kind))
+        if found is build_ignore_aware_head:
+            inner = component_class(registry, config['head'])
+            return inner and ignore_aware_class(inner)
     except Exception:  # a dotted name is imported, which can fail in any way
         return None
     return found if isinstance(found, type) else None

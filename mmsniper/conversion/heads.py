@@ -1,8 +1,9 @@
-"""How each head of MMDetection treats priors that an assigner left out, found in its source.
+"""How each head of MMDetection leaves ignored objects out of what it learns, found in its source.
 
-A head can ignore by itself, *natively*, if an assigner that is told of the ignored instances gives
-every prior its label, and if a label of -1 takes the prior out of all that the head learns. Where
-one of the two is missing, an ignored object would be learnt as background.
+There are three ways. An assigner that is told of the ignored instances gives every prior its label,
+and a label of -1 takes the prior out of all that the head learns: ``IgnoreAwareAssigner`` and
+``ValidRangeAssigner``. A head that learns from every location, cell or query becomes
+``IgnoreAwareHead``. And some heads learn from what others have chosen.
 """
 
 from __future__ import annotations
@@ -30,15 +31,27 @@ class HeadRule:
         reason (str): Why, or why not.
         assigners (tuple[str, ...]): Where in its part of ``train_cfg`` the assigners are that
             decide what is learnt.
+        becomes_aware (bool): Whether it has to become ``IgnoreAwareHead``.
+        centres (bool): Whether its priors are boxes that count as their centres.
     """
 
     ignores: bool
     reason: str
     assigners: tuple[str, ...] = ()
+    becomes_aware: bool = False
+    centres: bool = False
 
 
 def _native(reason: str, *assigners: str) -> HeadRule:
     return HeadRule(True, reason, assigners or ('assigner',))
+
+
+def _aware(reason: str, *assigners: str) -> HeadRule:
+    return HeadRule(True, reason, assigners, becomes_aware=True)
+
+
+def _follows(reason: str) -> HeadRule:
+    return HeadRule(True, reason)
 
 
 def _erase(reason: str) -> HeadRule:
@@ -47,13 +60,14 @@ def _erase(reason: str) -> HeadRule:
 
 _ANCHORS = 'anchors that its assigner labels -1 get no label weight'
 _PROPOSALS = 'proposals that its assigner labels -1 are never sampled'
-_GLOBAL_MATCHING = 'every query that no object is matched to is learnt as background'
-_NO_ASSIGNER = 'it has no assigner: every point or cell outside the objects is background'
-_CENTRES = 'it learns heatmaps of the whole image, which are background outside the objects'
+_QUERIES = 'queries on ignored objects have no weight as background'
+_POINTS = 'points on ignored objects and on no valid one have a constant output'
+_HEATMAPS = 'its heatmaps are constant on ignored objects'
+_POSITIVES = 'its masks are learnt from positives alone'
 _OWN_LOSSES = (
     'it computes losses of its own, and nothing is known of how they treat ignored instances'
 )
-_MASK_GRID = 'every grid cell outside the objects is learnt as background'
+_GRID = 'grid cells on ignored objects and on no valid one have a constant output'
 
 HEADS: dict[str, HeadRule] = {
     # Anchors, and what is assigned like anchors.
@@ -80,38 +94,70 @@ HEADS: dict[str, HeadRule] = {
         'points that its assigner labels -1 get no label weight, and masks are learnt from '
         'positives alone'
     ),
-    'VFNetHead': _erase('its varifocal loss has no label weights'),
-    'FSAFHead': _erase(
-        'its anchors are as small as a cell, whatever objects they are for, and overlap hardly any'
+    'FSAFHead': HeadRule(
+        True,
+        'anchors whose centres its assigner labels -1 get no label weight',
+        ('assigner',),
+        centres=True,
     ),
-    'FreeAnchorRetinaHead': _erase('it weighs all anchors by itself, without an assigner'),
-    'GuidedAnchorHead': _erase(
-        'its location branch learns the centres of the objects without an assigner'
+    'RepPointsHead': HeadRule(
+        True,
+        'points whose predicted box has its centre on an ignored object get no label weight',
+        ('refine.assigner',),
+        centres=True,
     ),
-    'CascadeRPNHead': _erase('it does not pass ignored instances on to its assigners'),
-    'YOLACTHead': _erase('its segmentation branch learns every pixel of the image'),
-    'RepPointsHead': _erase(
-        'its assigner sees predicted boxes, which do not lie on an object before it is learnt'
+    'CascadeRPNHead': _aware(_ANCHORS + ', once its assigners are told of them', 'assigner'),
+    'GuidedAnchorHead': _aware(
+        _ANCHORS + ', and its location branch has no weight on ignored objects',
+        'assigner',
+        'ga_assigner',
     ),
-    # No assigner, or one that is not told.
-    'YOLOV3Head': _erase('it does not pass ignored instances on to its assigner'),
-    'YOLOXHead': _erase('its objectness is learnt from every point that is not positive'),
-    'AnchorFreeHead': _erase(_NO_ASSIGNER),
-    'FCOSHead': _erase(_NO_ASSIGNER),
-    'FoveaHead': _erase(_NO_ASSIGNER),
-    'AutoAssignHead': _erase(_NO_ASSIGNER),
-    'CenterNetUpdateHead': _erase(_CENTRES),
-    'CenterNetHead': _erase(_CENTRES),
-    'CornerHead': _erase(_CENTRES),
+    'GARPNHead': _aware(
+        _ANCHORS + ', and its location branch has no weight on ignored objects',
+        'assigner',
+        'ga_assigner',
+    ),
+    'YOLOV3Head': _aware(_ANCHORS + ', once its assigner is told of them', 'assigner'),
+    'YOLACTHead': _native(_ANCHORS + ', or no loss to be mined as negatives'),
+    'YOLACTProtonet': _aware(
+        _POSITIVES + ', and its segmentation branch is constant on ignored objects'
+    ),
+    'FreeAnchorRetinaHead': _aware('anchors on ignored objects have a constant output'),
+    # Points and maps, without an assigner or with one that does not decide about all of them.
+    'VFNetHead': _aware(_POINTS),
+    'YOLOXHead': _aware('the objectness of points on ignored objects has no loss'),
+    'FCOSHead': _aware(_POINTS),
+    'CondInstBboxHead': _aware(_POINTS),
+    'FoveaHead': _aware(_POINTS),
+    'AutoAssignHead': _aware(_POINTS),
+    'CenterNetUpdateHead': _aware(_HEATMAPS),
+    'CenterNetHead': _aware(_HEATMAPS),
+    'CornerHead': _aware(_HEATMAPS + ' but for the corners of valid ones'),
+    'CentripetalHead': _aware(_HEATMAPS + ' but for the corners of valid ones'),
+    'AnchorFreeHead': _erase('it has no assigner: every point outside the objects is background'),
+    'CondInstMaskHead': _follows(_POSITIVES),
+    'BoxInstMaskHead': _follows(_POSITIVES),
     'BaseMaskHead': _erase('its masks are learnt as the boxes are, with no assigner of its own'),
-    'SOLOHead': _erase(_MASK_GRID),
-    'SOLOV2Head': _erase(_MASK_GRID),
+    'SOLOHead': _aware(_GRID),
+    'DecoupledSOLOHead': _aware(_GRID),
+    'SOLOV2Head': _aware(_GRID),
     'BaseSemanticHead': _erase('its segmentation branch learns every pixel of the image'),
     # Queries.
-    'DETRHead': _erase(_GLOBAL_MATCHING),
-    'MaskFormerHead': _erase(_GLOBAL_MATCHING),
-    'EmbeddingRPNHead': _erase('its proposals are learnt, and all of them are weighed'),
-    'SparseRoIHead': _erase(_GLOBAL_MATCHING),
+    'DETRHead': _aware(_QUERIES),
+    'ConditionalDETRHead': _aware(_QUERIES),
+    'DABDETRHead': _aware(_QUERIES),
+    'DeformableDETRHead': _aware(_QUERIES + ', nor have proposals of the encoder'),
+    'DINOHead': _aware(
+        _QUERIES + ', nor have proposals of the encoder; denoising queries are of valid objects'
+    ),
+    'DDQDETRHead': _aware(
+        _QUERIES + ', nor have dense ones and proposals of the encoder; denoising queries are of '
+        'valid objects'
+    ),
+    'MaskFormerHead': _aware(_QUERIES),
+    'Mask2FormerHead': _aware(_QUERIES),
+    'EmbeddingRPNHead': _follows('its proposals are learnt through the second stage'),
+    'SparseRoIHead': _aware(_QUERIES + ', in any stage'),
     # Second stages.
     'StandardRoIHead': _native(_PROPOSALS),
     'CascadeRoIHead': _native(_PROPOSALS + ', in any stage'),
@@ -123,8 +169,12 @@ HEADS: dict[str, HeadRule] = {
     'PISARoIHead': _native(_PROPOSALS),
     'PointRendRoIHead': _native(_PROPOSALS),
     'TridentRoIHead': _native(_PROPOSALS),
-    'SCNetRoIHead': _erase('its global context learns which classes the image has at all'),
-    'MultiInstanceRoIHead': _erase('its proposals belong to two objects each'),
+    'SCNetRoIHead': _aware(
+        _PROPOSALS + ', in any stage, and its global context does not learn which other classes an '
+        'image with ignored objects lacks',
+        'assigner',
+    ),
+    'MultiInstanceRoIHead': _follows('proposals on ignored boxes are never sampled by its sampler'),
 }
 
 
@@ -143,5 +193,7 @@ def head_rule(head_class: type) -> HeadRule:
             rule = HEADS[ancestor.__name__]
             # What cannot ignore is not expected to learn it by being changed.
             return _erase(_OWN_LOSSES) if own_losses and rule.ignores else rule
+        if ancestor.__module__.startswith('mmsniper.'):
+            continue  # what it adds is what is asked for
         own_losses |= any(method in vars(ancestor) for method in LOSS_METHODS)
     return _erase(_OWN_LOSSES)

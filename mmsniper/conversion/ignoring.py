@@ -1,4 +1,4 @@
-"""How a model leaves out-of-range objects out of its loss: by its assigners, or by erasing them."""
+"""How a model leaves out-of-range objects out of its loss: by assigners, by heads, or erased."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mmdet.registry import MODELS
+from mmdet.models.task_modules.assigners import RegionAssigner
+from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.config import ConfigDict
 
-from .components import component_name
+from .components import component_class, component_name, is_component
 from .heads import HeadRule, head_rule
 
 WRAPPERS = ('IgnoreAwareAssigner', 'ValidRangeAssigner')
+AWARE_HEAD = 'IgnoreAwareHead'
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,12 @@ class Ignoring:
     """How a model is to ignore.
 
     Attributes:
-        mode (str): ``'ignore'``, natively by its assigners, or ``'erase'``. It is the ``mode`` that
-            the model needs of :class:`mmsniper.datasets.transforms.ScaleNormalize`.
+        mode (str): ``'ignore'``, natively by its assigners and heads, or ``'erase'``. It is the
+            ``mode`` that the model needs of
+            :class:`mmsniper.datasets.transforms.ScaleNormalize`.
         reason (str): Why, naming the head that decides.
-        wrapped (list[str]): Where in the model's config assigners are still to be wrapped.
+        wrapped (list[str]): Where in the model's config assigners and heads are still to be
+            wrapped.
     """
 
     mode: str
@@ -41,7 +45,7 @@ def plan_ignoring(model: dict) -> Ignoring:
             registered already.
 
     Returns:
-        Ignoring: The plan. Assigners that are wrapped already are not in it.
+        Ignoring: The plan. What is wrapped already is not in it.
     """
     rules = {key: _rule(head) for key, head in _heads(model).items()}
     for key, rule in rules.items():
@@ -52,26 +56,29 @@ def plan_ignoring(model: dict) -> Ignoring:
     wrapped = []
     for key, rule in rules.items():
         assigners = dict(_assigners(model, key, rule))
-        if not assigners:
+        if rule.assigners and not assigners:
             return Ignoring(
                 'erase', f'{_name(model[key])}: no assigner is found for it in train_cfg'
             )
         wrapped += [path for path, parent in assigners.items() if not _is_wrapped(parent, path)]
+        if rule.becomes_aware and _kind(model[key]) != AWARE_HEAD:
+            wrapped.append(key)
     reasons = dict.fromkeys(f'{_name(model[key])}: {rule.reason}' for key, rule in rules.items())
     return Ignoring('ignore', '; '.join(reasons), wrapped)
 
 
 def apply_ignoring(model: dict) -> ConfigDict:
-    """Wrap the assigners of a model that can ignore natively.
+    """Wrap the assigners and heads of a model that can ignore natively.
 
     The assigner of a second stage becomes a ``ValidRangeAssigner``, all others become
-    ``IgnoreAwareAssigner``. Applying it twice changes nothing more.
+    ``IgnoreAwareAssigner``; heads become ``IgnoreAwareHead``. Applying it twice changes nothing
+    more.
 
     Args:
         model (dict): The config of a detector, which stays as it is.
 
     Returns:
-        ConfigDict: A copy with the assigners wrapped, or just a copy if the model cannot ignore
+        ConfigDict: A copy with them wrapped, or just a copy if the model cannot ignore
         natively.
     """
     model = ConfigDict(copy.deepcopy(model))
@@ -83,6 +90,11 @@ def apply_ignoring(model: dict) -> ConfigDict:
             if path in todo:
                 name = path.rsplit('.', 1)[-1]
                 parent[name] = dict(type=wrapper, assigner=parent[name])
+                if rule.centres:
+                    parent[name]['prior_type'] = 'centre'
+        if key in todo:
+            settings = {name: value for name, value in head.items() if name != 'type'}
+            model[key] = dict(type=AWARE_HEAD, head=head['type'], **settings)
     return model
 
 
@@ -100,7 +112,7 @@ def _heads(model: dict) -> dict[str, dict]:
 
 
 def _rule(head: dict) -> HeadRule:
-    head_class = head['type'] if isinstance(head['type'], type) else MODELS.get(head['type'])
+    head_class = component_class(MODELS, head)
     if head_class is None:
         return HeadRule(False, 'it is not registered, and nothing is known of its losses')
     return head_rule(head_class)
@@ -117,13 +129,28 @@ def _assigners(model: dict, key: str, rule: HeadRule) -> Iterator[tuple[str, dic
     for index, stage in enumerate(stages):
         where = path if stage is settings else f'{path}.{index}'
         for name in rule.assigners:
-            if isinstance(stage, dict) and stage.get(name):
-                yield f'{where}.{name}', stage
+            parent = stage
+            *parts, last = name.split('.')
+            for part_of_name in parts:
+                parent = (parent or {}).get(part_of_name)
+            if isinstance(parent, dict) and parent.get(last) and not _regresses(parent[last]):
+                yield f'{where}.{name}', parent
+
+
+def _regresses(assigner: dict) -> bool:
+    """Whether an assigner is that of Cascade RPN's stage that learns boxes of positives alone."""
+    return is_component(TASK_UTILS, assigner, RegionAssigner)
 
 
 def _is_wrapped(parent: dict, path: str) -> bool:
     return _name(parent[path.rsplit('.', 1)[-1]]) in WRAPPERS
 
 
+def _kind(head: dict) -> str:
+    return component_name(head['type'])
+
+
 def _name(config: dict) -> str:
-    return component_name(config.get('type', 'the model'))
+    """The name of a component, or of the head that became aware."""
+    kind = config.get('type', 'the model')
+    return component_name(config['head'] if component_name(kind) == AWARE_HEAD else kind)

@@ -6,6 +6,7 @@ docs/images.md says what the rules are.
 from .damage import BrokenImageError
 from .decoding import check_decoding, decode_image, read_bytes, read_image
 from .depth import check_depth_range
+from .header import stated_image_size
 from .image_cache import ImageCache
 from .orientation import keeps_size, stored_orientation
 from .rules import PixelRules
@@ -26,6 +27,7 @@ __all__ = [
     'read_bytes',
     'read_image',
     'read_window',
+    'stated_image_size',
     'stored_orientation',
     'tile_set',
     'write_tiled_tiff',

@@ -16,7 +16,7 @@ from mmsniper.datasets.chip_pipeline import check_chip_pipeline, load_chips_only
 from mmsniper.datasets.transforms import LoadChip, ScaleNormalize
 from mmsniper.datasets.transforms.chip_window import chip_window
 from mmsniper.errors import InputError
-from mmsniper.images import BrokenImageError, image_size
+from mmsniper.images import BrokenImageError, image_size, stated_image_size
 
 from .batches import View
 from .sources import Source
@@ -70,8 +70,11 @@ class ViewDataset(Dataset):
         """
         if source.pixels is not None:
             return source.pixels.shape[1], source.pixels.shape[0]
+        is_local = '://' not in source.path
         if self.loader is None:
-            return image_size(source.path)
+            return stated_image_size(source.path) if is_local else image_size(source.path)
+        if is_local and self.loader.backend_args is None and self.loader.rules.turns:
+            return stated_image_size(source.path)
         return image_size(
             source.path,
             rules=self.loader.rules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from mmdet.models import MultiInstanceRoIHead
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -17,8 +18,10 @@ class ChipMultiInstanceRoIHead(MultiInstanceRoIHead):
     """``MultiInstanceRoIHead`` that trains on images with fewer objects than a proposal may have.
 
     Its assigner gives each proposal to ``num_instance`` boxes, and fails where an image has fewer.
-    Such an image gets ignored boxes outside of it, which no proposal overlaps. Its loss for boxes
-    fails where a batch has no object at all. Its parameters are those of ``MultiInstanceRoIHead``.
+    Such an image gets ignored boxes outside of it, which no proposal overlaps. Ignored boxes get
+    the class that the assigner knows them by: proposals on them are never sampled. Its loss for
+    boxes fails where a batch has no object at all. Its parameters are those of
+    ``MultiInstanceRoIHead``.
     """
 
     def init_bbox_head(self, bbox_roi_extractor: dict, bbox_head: dict) -> None:
@@ -37,21 +40,18 @@ class ChipMultiInstanceRoIHead(MultiInstanceRoIHead):
         return super().loss(x, rpn_results_list, samples)
 
     def _filled(self, sample: DetDataSample) -> DetDataSample:
-        ignored = sample.get('ignored_instances')
-        count = len(sample.gt_instances) + (0 if ignored is None else len(ignored))
-        missing = self.num_instance - count
-        if missing <= 0:
-            return sample
+        given = sample.get('ignored_instances')
         boxes, labels = sample.gt_instances.bboxes, sample.gt_instances.labels
-        fillers = InstanceData(
-            bboxes=boxes.new_tensor([OUTSIDE] * missing),
-            labels=labels.new_full((missing,), IGNORED),
-        )
-        if ignored is not None and len(ignored):
-            known = InstanceData(bboxes=ignored.bboxes, labels=ignored.labels)
-            fillers = InstanceData.cat([known, fillers])
+        known = boxes[:0] if given is None or len(given) == 0 else given.bboxes
+        missing = max(self.num_instance - len(boxes) - len(known), 0)
+        if not len(known) and not missing:
+            return sample
+        ignored = torch.cat([known, boxes.new_tensor(OUTSIDE).expand(missing, 4)])
         filled = DetDataSample(metainfo=sample.metainfo)
-        filled.gt_instances, filled.ignored_instances = sample.gt_instances, fillers
+        filled.gt_instances = sample.gt_instances
+        filled.ignored_instances = InstanceData(
+            bboxes=ignored, labels=labels.new_full((len(ignored),), IGNORED)
+        )
         return filled
 
 

@@ -16,8 +16,10 @@ from torch import Tensor
 from mmsniper.errors import InputError
 
 from .assigner_wrapper import AssignerWrapper, leave_out
+from .ignoring.left_out import inside_any
+from .ignoring.told import boxes_of, told_boxes
 
-PRIOR_TYPES = ('auto', 'box', 'point')
+PRIOR_TYPES = ('auto', 'box', 'point', 'centre')
 # They read priors as points, though there are four numbers to each: x, y and the strides.
 POINT_ASSIGNERS = (DynamicSoftLabelAssigner, PointAssigner, SimOTAAssigner)
 
@@ -32,7 +34,11 @@ class IgnoreAwareAssigner(AssignerWrapper):
     without any valid object, where assigners of MMDetection make every prior background.
 
     Points have no IoU. They are left out inside an ignored instance's box, unless the wrapped
-    assigner gave them to a valid object, which then is seen in front of the ignored one.
+    assigner gave them to a valid object, which then is seen in front of the ignored one. So are
+    boxes that stand for their centres.
+
+    Where a head does not hand ignored instances on to its assigner, ``IgnoreAwareHead`` tells the
+    ground truth of them, and they are found there.
 
     This is for anchors or points, of an RPN or of a one-stage detector; the second stage has
     :class:`ValidRangeAssigner`.
@@ -42,9 +48,10 @@ class IgnoreAwareAssigner(AssignerWrapper):
         ignore_iou_thr (float): IoU above which a prior is left out. Defaults to 0.3.
         iou_calculator (dict): How to measure the overlap. Defaults to ``BboxOverlaps2D``.
         prior_type (str): What priors are: ``'box'``, shape (n, 4), xyxy; ``'point'``, shape (n, 2)
-            or more, x, y and whatever follows, such as strides; or ``'auto'``, points if they are
-            not four numbers or if the wrapped assigner is one of MMDetection's for points. Defaults
-            to 'auto'.
+            or more, x, y and whatever follows, such as strides; ``'centre'``, boxes that count as
+            points, as those of FSAF, which are as small as a cell whatever they are for; or
+            ``'auto'``, points if they are not four numbers or if the wrapped assigner is one of
+            MMDetection's for points. Defaults to 'auto'.
 
     Raises:
         InputError: The threshold is not within [0, 1], or the type of priors is unknown.
@@ -80,26 +87,25 @@ class IgnoreAwareAssigner(AssignerWrapper):
             AssignResult: With ``gt_inds`` and ``labels`` -1 for the priors left out.
         """
         result = self.assigner.assign(pred_instances, *args, **kwargs)
-        ignored = self.bind(pred_instances, *args, **kwargs).arguments.get('gt_instances_ignore')
+        arguments = self.bind(pred_instances, *args, **kwargs).arguments
+        ignored = boxes_of(arguments.get('gt_instances_ignore'))
+        if ignored is None:
+            ignored = told_boxes(arguments['gt_instances'])
         priors = pred_instances.priors
-        if ignored is None or len(ignored) == 0 or len(priors) == 0:
+        if ignored is None or len(priors) == 0:
             return result
+        if self.prior_type == 'centre':
+            priors = get_box_tensor(priors)
+            priors = (priors[:, :2] + priors[:, 2:]) / 2
         if self._are_points(priors):
-            inside = _points_inside(priors, get_box_tensor(ignored.bboxes))
+            inside = inside_any(priors[:, :2], ignored)
             leave_out(result, inside & (result.gt_inds <= 0))
         else:
-            overlaps = self.iou_calculator(ignored.bboxes, priors)
+            overlaps = self.iou_calculator(ignored, priors)
             leave_out(result, overlaps.max(dim=0).values > self.ignore_iou_thr)
         return result
 
     def _are_points(self, priors: Tensor) -> bool:
         if self.prior_type != 'auto':
-            return self.prior_type == 'point'
+            return self.prior_type != 'box'
         return priors.size(-1) != 4 or isinstance(self.assigner, POINT_ASSIGNERS)
-
-
-def _points_inside(points: Tensor, boxes: Tensor) -> Tensor:
-    """Whether each point, shape (n, 2 or more), is in any of the boxes, shape (m, 4), or not."""
-    x, y = points[:, :1], points[:, 1:2]
-    left, top, right, bottom = boxes.T
-    return ((x >= left) & (x < right) & (y >= top) & (y < bottom)).any(dim=1)

@@ -47,6 +47,11 @@ SMALL = {
         test_cfg=TEST,
     ),
     'rtmdet_s_sniper-105e_coco': dict(CSP, test_cfg=TEST),
+    'ssd512_sniper-27e_coco': dict(
+        backbone=dict(init_cfg=None),
+        bbox_head=dict(num_classes=2),
+        test_cfg=TEST,
+    ),
     'yolox_s_sniper-105e_coco': dict(CSP, test_cfg=dict(score_thr=0.0)),
     'dino-4scale_r50_sniper-5e_coco': dict(
         num_queries=20,
@@ -63,9 +68,15 @@ SCHEDULES = {
     'condinst_r50_fpn': 'ms-poly-90k_coco_instance',
     'dino-4scale_r50': '8xb2-12e_coco',
     'rtmdet_s': '8xb32-300e_coco',
+    'ssd512': 'coco',
     'yolox_s': '8xb8-300e_coco',
 }
-FOLDERS = {'cascade-rcnn': 'cascade_rcnn', 'retinanet': 'swin', 'dino-4scale': 'dino'}
+FOLDERS = {
+    'cascade-rcnn': 'cascade_rcnn',
+    'retinanet': 'swin',
+    'dino-4scale': 'dino',
+    'ssd512': 'ssd',
+}
 
 
 def detector_path(name: str) -> str:

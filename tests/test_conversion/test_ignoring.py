@@ -11,8 +11,10 @@ from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from zoo_configs import zoo_config
 
+from mmsniper.conversion.components import component_class
 from mmsniper.conversion.heads import HEADS, head_rule
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
+from mmsniper.models.ignoring import MIXINS
 
 ASSIGNER = 'train_cfg.assigner'
 TWO_STAGES = ['train_cfg.rpn.assigner', 'train_cfg.rcnn.assigner']
@@ -33,22 +35,50 @@ NATIVE = {
     'ssd/ssd300_coco.py': [ASSIGNER],
     'tood/tood_r50_fpn_1x_coco.py': ['train_cfg.initial_assigner', ASSIGNER],
 }
-ERASED = {
-    'cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py': 'CascadeRPNHead: it does not',
-    'condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py': 'CondInstBboxHead: it has no assig',
-    'crowddet/crowddet-rcnn_r50_fpn_8xb2-30e_crowdhuman.py': 'MultiInstanceRoIHead: its proposa',
-    'dino/dino-4scale_r50_8xb2-12e_coco.py': 'DINOHead: every query',
-    'faster_rcnn/faster-rcnn_r50_fpn_fcos-rpn_1x_coco.py': 'FCOSHead: it has no assigner',
-    'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py': 'FCOSHead: it has no assigner',
-    'guided_anchoring/ga-faster-rcnn_r50_fpn_1x_coco.py': 'GARPNHead: its location branch',
-    'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py': 'Mask2FormerHead: every query',
-    'scnet/scnet_r50_fpn_1x_coco.py': 'SCNetRoIHead: its global context',
-    'solov2/solov2_r50_fpn_1x_coco.py': 'SOLOV2Head: every grid cell',
-    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py': 'EmbeddingRPNHead: its proposals are learnt',
-    'vfnet/vfnet_r50_fpn_1x_coco.py': 'VFNetHead: its varifocal loss',
-    'yolact/yolact_r50_1xb8-55e_coco.py': 'YOLACTHead: its segmentation branch',
-    'yolo/yolov3_d53_8xb8-320-273e_coco.py': 'YOLOV3Head: it does not pass',
-    'yolox/yolox_s_8xb8-300e_coco.py': 'YOLOXHead: its objectness',
+# By a head that becomes aware, with what of it is wrapped and the reason that is given.
+AWARE = {
+    'cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py': (
+        ['train_cfg.rpn.1.assigner', 'rpn_head', 'train_cfg.rcnn.assigner'],
+        'CascadeRPNHead: anchors',
+    ),
+    'centernet/centernet_r18_8xb16-crop512-140e_coco.py': (['bbox_head'], 'CenterNetHead: its'),
+    'condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py': (
+        ['bbox_head'],
+        'CondInstBboxHead: points',
+    ),
+    'dino/dino-4scale_r50_8xb2-12e_coco.py': (['bbox_head'], 'DINOHead: queries'),
+    'faster_rcnn/faster-rcnn_r50_fpn_fcos-rpn_1x_coco.py': (
+        ['rpn_head', 'train_cfg.rcnn.assigner'],
+        'FCOSHead: points',
+    ),
+    'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py': (['bbox_head'], 'FCOSHead: points'),
+    'guided_anchoring/ga-faster-rcnn_r50_fpn_1x_coco.py': (
+        [
+            'train_cfg.rpn.assigner',
+            'train_cfg.rpn.ga_assigner',
+            'rpn_head',
+            'train_cfg.rcnn.assigner',
+        ],
+        'GARPNHead: anchors',
+    ),
+    'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py': (
+        ['panoptic_head'],
+        'Mask2FormerHead: queries',
+    ),
+    'scnet/scnet_r50_fpn_1x_coco.py': (
+        [
+            'train_cfg.rpn.assigner',
+            *(f'train_cfg.rcnn.{stage}.assigner' for stage in range(3)),
+            'roi_head',
+        ],
+        'RPNHead: anchors',
+    ),
+    'solov2/solov2_r50_fpn_1x_coco.py': (['mask_head'], 'SOLOV2Head: grid cells'),
+    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py': (['roi_head'], 'EmbeddingRPNHead: its prop'),
+    'vfnet/vfnet_r50_fpn_1x_coco.py': (['bbox_head'], 'VFNetHead: points'),
+    'yolact/yolact_r50_1xb8-55e_coco.py': ([ASSIGNER, 'mask_head'], 'YOLACTHead: anchors'),
+    'yolo/yolov3_d53_8xb8-320-273e_coco.py': ([ASSIGNER, 'bbox_head'], 'YOLOV3Head: anchors'),
+    'yolox/yolox_s_8xb8-300e_coco.py': (['bbox_head'], 'YOLOXHead: the objectness'),
 }
 
 
@@ -73,16 +103,44 @@ def test_native(name):
     assert applied == before, 'nothing else changes'
 
 
-@pytest.mark.parametrize('name', ERASED)
-def test_erased(name):
+@pytest.mark.parametrize('name', AWARE)
+def test_heads_that_become_aware(name):
     model = zoo_config(name).model
+    before = copy.deepcopy(model)
+    wrapped, reason = AWARE[name]
     plan = plan_ignoring(model)
-    assert plan.mode == 'erase' and plan.wrapped == []
-    assert plan.reason.startswith(ERASED[name])
-    assert apply_ignoring(model) == model
+    assert plan.mode == 'ignore' and plan.wrapped == wrapped
+    assert plan.reason.startswith(reason)
+    applied = apply_ignoring(model)
+    assert model == before, 'the given model stays'
+    for path in plan.wrapped:
+        if not path.startswith('train_cfg'):
+            head = applied[path]
+            assert head.pop('type') == 'IgnoreAwareHead'
+            head.type = head.pop('head')
+            continue
+        kind = 'ValidRangeAssigner' if 'rcnn' in path else 'IgnoreAwareAssigner'
+        assert at(applied, path) == dict(type=kind, assigner=at(model, path))
+        at(applied, path.rsplit('.', 1)[0])[path.rsplit('.', 1)[1]] = at(model, path)
+    assert applied == before, 'nothing else changes'
 
 
-@pytest.mark.parametrize('name', [*NATIVE, 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'])
+@pytest.mark.parametrize(
+    'name, path',
+    [
+        ('fsaf/fsaf_r50_fpn_1x_coco.py', 'train_cfg.assigner'),
+        ('reppoints/reppoints-moment_r50_fpn_1x_coco.py', 'train_cfg.refine.assigner'),
+    ],
+)
+def test_boxes_that_stand_for_their_centres(name, path):
+    model = zoo_config(name).model
+    assert plan_ignoring(model).wrapped == [path]
+    assert at(apply_ignoring(model), path) == dict(
+        type='IgnoreAwareAssigner', assigner=at(model, path), prior_type='centre'
+    )
+
+
+@pytest.mark.parametrize('name', [*NATIVE, *AWARE])
 def test_twice_is_once(name):
     model = zoo_config(name).model
     once = apply_ignoring(model)
@@ -136,10 +194,18 @@ class HeadWithAnotherLoss(MODELS.get('ATSSHead')):
 
 @MODELS.register_module()
 class QueriesWithAnotherLoss(MODELS.get('DINOHead')):
-    """Cannot ignore any better for that."""
+    """May weigh what is ignored."""
 
     def loss_by_feat(self, *args, **kwargs):
         return super().loss_by_feat(*args, **kwargs)
+
+
+@MODELS.register_module()
+class PointsWithAnotherLayer(MODELS.get('FCOSHead')):
+    """Learns as FCOSHead does."""
+
+    def forward(self, x):
+        return super().forward(x)
 
 
 @MODELS.register_module()
@@ -152,7 +218,8 @@ class HeadOfItsOwn(BaseModule):
     [
         ('HeadWithAnotherLayer', 'ignore', 'anchors that its assigner labels -1'),
         ('HeadWithAnotherLoss', 'erase', 'it computes losses of its own'),
-        ('QueriesWithAnotherLoss', 'erase', 'every query'),
+        ('QueriesWithAnotherLoss', 'erase', 'it computes losses of its own'),
+        ('PointsWithAnotherLayer', 'ignore', 'points on ignored objects'),
         ('HeadOfItsOwn', 'erase', 'it computes losses of its own'),
         ('NotRegisteredHead', 'erase', 'it is not registered'),
     ],
@@ -162,6 +229,8 @@ def test_custom_heads(kind, mode, reason):
     model.bbox_head.type = kind
     plan = plan_ignoring(model)
     assert plan.mode == mode and plan.reason.startswith(f'{kind}: {reason}')
+    if plan.wrapped == ['bbox_head']:
+        assert component_class(MODELS, apply_ignoring(model).bbox_head).__mro__[3].__name__ == kind
 
 
 def test_no_heads_and_no_assigners():
@@ -172,8 +241,8 @@ def test_no_heads_and_no_assigners():
     assert plan.mode == 'erase' and 'no assigner is found' in plan.reason
 
 
-# Of a text-prompted detector, which is out of scope, and a part of CascadeRPNHead.
-NOT_IN_CONFIGS = {'ATSSVLFusionHead', 'StageCascadeRPNHead'}
+# Of text-prompted detectors, which are out of scope, and a part of CascadeRPNHead.
+NOT_IN_CONFIGS = {'ATSSVLFusionHead', 'GroundingDINOHead', 'StageCascadeRPNHead'}
 KINDS = (
     BaseDenseHead,
     BaseMaskHead,
@@ -194,3 +263,10 @@ def test_every_head_of_mmdet_is_known():
     assert unknown == NOT_IN_CONFIGS
     for name in HEADS:
         assert name in heads or name.startswith('Base'), name
+
+
+def test_heads_that_become_aware_are_those_that_can():
+    exported = {**vars(dense_heads), **vars(roi_heads)}
+    for name, rule in HEADS.items():
+        bases = {base.__name__ for base in exported[name].__mro__} if name in exported else set()
+        assert rule.becomes_aware == bool(bases & set(MIXINS)), name

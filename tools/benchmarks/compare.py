@@ -24,7 +24,7 @@ from pathlib import Path
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.experiments.benchmarks.run import Run
-from mmsniper.experiments.benchmarks.suite import Suite, read_suite
+from mmsniper.experiments.benchmarks.suite import Suite, read_suite, with_weights
 from mmsniper.experiments.benchmarks.wall_time import equal_time
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import positive_float, positive_int
@@ -46,6 +46,7 @@ def main() -> None:
         raise InputError(
             f'--only {unknown[0]} is no recipe of {suite.name}: choose {", ".join(suite.recipes)}'
         )
+    suite = with_weights(suite, chosen, args.weights)
     name = f'{suite.name}_{suite.data.name}_{args.size}'
     out_dir = (args.out_dir or WORK / name).resolve()
     open_folder(out_dir, suite, args.resume)
@@ -117,6 +118,13 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         default=Path(os.getenv('MMSNIPER_DATA', 'data')),
         help='where bccd and coco_sample are (default: $MMSNIPER_DATA or data)',
+    )
+    parser.add_argument(
+        '--weights',
+        type=Path,
+        metavar='DIR',
+        default=Path(os.getenv('MMSNIPER_DATA', 'data')).parent / 'weights',
+        help='where weights to begin with are, if any (default: weights, beside the above)',
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument(

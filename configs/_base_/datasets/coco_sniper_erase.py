@@ -1,4 +1,4 @@
-# COCO on chips, for heads that can leave nothing out: what is not to be learnt is erased.
+# COCO on chips, what is not to be learnt erased: for a head of your own that can leave nothing out.
 _base_ = './coco_sniper.py'
 
 train_pipeline = [

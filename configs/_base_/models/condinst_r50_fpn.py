@@ -30,7 +30,9 @@ model = dict(
         relu_before_extra_convs=True,
     ),
     bbox_head=dict(
-        type='CondInstBboxHead',
+        # Points on ignored objects are learnt as nothing.
+        type='IgnoreAwareHead',
+        head='CondInstBboxHead',
         num_params=169,
         num_classes=80,
         in_channels=256,

@@ -143,7 +143,8 @@ class ChipSample(BaseTransform):
         if self.pyramid is None:
             raise InputError(
                 'ChipSample found no chip: wrap the dataset in ChipDataset, or give ChipSample its '
-                'own levels and valid_ranges'
+                'own levels and valid_ranges; to detect on pictures use tools/infer.py or '
+                'mmsniper.apis.PyramidInferencer'
             )
         height, width = whole_shape(results)
         boxes = results.get('gt_bboxes')

@@ -134,7 +134,8 @@ class ScaleNormalize(BaseTransform):
         if self.pyramid is None:
             raise InputError(
                 'ScaleNormalize found no chip: wrap the dataset in ChipDataset, or give '
-                'ScaleNormalize its own levels and valid_ranges'
+                'ScaleNormalize its own levels and valid_ranges; to detect on pictures use '
+                'tools/infer.py or mmsniper.apis.PyramidInferencer'
             )
         height, width = results['img'].shape[:2]
         level = self._random_level()

@@ -24,7 +24,7 @@ of these.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class Recipe:
             Defaults to all. Valid ranges of the first and last one open towards the missing levels.
         negatives (str): Where negative chips come from: 'none', 'rpn' or 'online'.
         out_of_range (str): The ``mode`` of ``ScaleNormalize``.
+        weights (dict[str, str]): For each size of the suite that does not begin from scratch, the
+            file of weights to begin with, in the folder that ``compare.py --weights`` names.
         overrides (dict): Merged into the config in the end.
     """
 
@@ -66,6 +68,7 @@ class Recipe:
     levels: tuple[int, ...] | None = None
     negatives: str = 'none'
     out_of_range: str = 'ignore'
+    weights: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -181,6 +184,36 @@ class Suite:
         for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns'):
             del found[key]
         return found
+
+
+def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
+    """Let recipes begin with the weights that they name.
+
+    Args:
+        suite (Suite): Of the recipes.
+        chosen (Sequence[str]): The names of those that are trained.
+        folder (Path): Where the weights are.
+
+    Returns:
+        Suite: One whose recipes have ``load_from`` among their overrides.
+
+    Raises:
+        InputError: A file is not there.
+    """
+    recipes = dict(suite.recipes)
+    for name in chosen:
+        recipe = recipes[name]
+        if suite.size not in recipe.weights:
+            continue
+        path = (folder / recipe.weights[suite.size]).resolve()
+        if not path.is_file():
+            raise InputError(
+                f'recipe {name} begins with the weights {path}, which do not exist: name their '
+                'folder with --weights, or leave the recipe out with --only'
+            )
+        overrides = dict(recipe.overrides, load_from=str(path))
+        recipes[name] = dataclasses.replace(recipe, overrides=overrides)
+    return dataclasses.replace(suite, recipes=recipes)
 
 
 def read_suite(

@@ -7,58 +7,64 @@ from its assigners, whose work is what is checked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
-from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
+from mmdet.models import dense_heads, roi_heads
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from .gradients import PriorGradients, has_gradient, inside, loss_arguments
+from .map_gradients import maps_of, watch_global_context, watch_maps, watch_semantic_head
+from .query_gradients import watch_mask_queries, watch_queries, watch_roi_queries
+
 OVERLAP = 0.3
 PLACES = 10**6
+# The boxes of VFNet, which steer where its other outputs look: these move them, as they may.
+STEERING = 'bbox_preds'
 
 
-@dataclass(frozen=True)
-class PriorGradients:
-    """What a head learns from the priors on a box.
-
-    Attributes:
-        head (str): Its name in the detector.
-        priors (int): How many priors, or proposals, are on the box.
-        learnt (int): How many outputs for them get a gradient, over all stages.
-    """
-
-    head: str
-    priors: int
-    learnt: int
-
-
-def watch(model: nn.Module, box: Tensor, spared: Tensor, proposals: Tensor) -> Callable:
+def watch(
+    model: nn.Module, box: Tensor, spared: Tensor, proposals: Tensor, shape: tuple[int, int]
+) -> Callable:
     """Prepare a detector so that the gradients of its next loss can be looked at.
 
     Samplers have a place for every prior, so that chance plays no part. The second stage gets the
-    given proposals instead of those of the first.
+    given proposals instead of those of the first, and so do queries instead of what they predict.
 
     Args:
         model (nn.Module): The detector, which is changed and should be a copy.
         box (Tensor): The box, xyxy in pixels of the input, shape (4,).
         spared (Tensor): Another box, likewise. Points inside it do not count.
         proposals (Tensor): Shape (n, 4), likewise.
+        shape (tuple[int, int]): Height and width of the input.
 
     Returns:
         Callable: To be called behind the backward pass, for a list of :class:`PriorGradients`.
     """
-    reports = [
-        _watch_dense_head(name, getattr(model, name), box, spared)
-        for name in ('rpn_head', 'bbox_head')
-        if _has_priors(getattr(model, name, None))
-    ]
+    reports = []
+    for name in ('rpn_head', 'bbox_head', 'mask_head', 'panoptic_head'):
+        head = getattr(model, name, None)
+        if isinstance(head, dense_heads.DETRHead):
+            reports.append(watch_queries(name, head, box, proposals, shape))
+        elif isinstance(head, dense_heads.MaskFormerHead):
+            reports.append(watch_mask_queries(name, head, box, proposals, shape))
+        elif isinstance(head, dense_heads.CascadeRPNHead):
+            reports.append(_watch_last_stage(f'{name}.stages', head.stages[-1], box))
+        else:
+            if name != 'mask_head' and _has_priors(head):
+                reports.append(_watch_dense_head(name, head, box, spared))
+            if maps_of(head):
+                reports.append(watch_maps(name, head, box, spared, shape))
     roi_head = getattr(model, 'roi_head', None)
-    if roi_head is not None:
+    if isinstance(roi_head, roi_heads.SparseRoIHead):
+        reports.append(watch_roi_queries('roi_head', roi_head, box, proposals))
+    elif roi_head is not None:
         reports.append(_watch_roi_head(roi_head, box, proposals))
     if getattr(roi_head, 'semantic_head', None) is not None:
-        reports.append(_watch_semantic_head(roi_head.semantic_head, box, spared))
+        reports.append(watch_semantic_head(roi_head.semantic_head, box, spared))
+    if getattr(roi_head, 'glbctx_head', None) is not None:
+        reports.append(watch_global_context(roi_head.glbctx_head))
     return lambda: [report() for report in reports]
 
 
@@ -76,11 +82,11 @@ def _prior_generator(head: nn.Module):
 def _watch_dense_head(name: str, head: nn.Module, box: Tensor, spared: Tensor) -> Callable:
     compute, outputs = head.loss_by_feat, []
     _sample_all(getattr(head, 'sampler', None))
-    if 'neg_pos_ratio' in head.train_cfg:  # hard negatives of SSD
+    if 'neg_pos_ratio' in (head.train_cfg or {}):  # hard negatives of SSD
         head.train_cfg['neg_pos_ratio'] = PLACES
 
     def loss_by_feat(*args, **kwargs):
-        outputs[:] = _outputs_per_location(args)
+        outputs[:] = _outputs_per_location(head, args, kwargs)
         return compute(*args, **kwargs)
 
     head.loss_by_feat = loss_by_feat
@@ -89,12 +95,24 @@ def _watch_dense_head(name: str, head: nn.Module, box: Tensor, spared: Tensor) -
         generator = _prior_generator(head)
         sizes = [level.shape[-2:] for level in outputs[0]]
         levels = generator.grid_priors(sizes, device='cpu')
-        if isinstance(generator, MlvlPointGenerator):
-            on_box = [_inside(points, box) & ~_inside(points, spared) for points in levels]
-        else:
+        if isinstance(head, _CENTRES):
+            levels = [
+                (level[:, :2] + level[:, 2:]) / 2 if level.size(1) == 4 else level
+                for level in levels
+            ]
+        elif isinstance(head, dense_heads.YOLOXHead):  # its priors are the corners of cells
+            strides = generator.strides
+            levels = [points + torch.tensor(step) / 2 for points, step in zip(levels, strides)]
+        if levels[0].size(1) == 4:
             on_box = [bbox_overlaps(priors, box[None])[:, 0] > OVERLAP for priors in levels]
+        else:
+            margins = [_reach(head) * step[0] for step in generator.strides]
+            on_box = [
+                inside(points, box) & ~inside(points, spared, margin)
+                for points, margin in zip(levels, margins)
+            ]
         learnt = sum(
-            (_has_gradient(level, len(chosen)) & chosen).sum().item()
+            (has_gradient(level, len(chosen)) & chosen).sum().item()
             for output in outputs
             for level, chosen in zip(output, on_box)
         )
@@ -103,10 +121,45 @@ def _watch_dense_head(name: str, head: nn.Module, box: Tensor, spared: Tensor) -
     return report
 
 
-def _outputs_per_location(args: Sequence) -> list[Sequence[Tensor]]:
+# Their anchors stand for their centres.
+_CENTRES = (dense_heads.FSAFHead, dense_heads.VFNetHead)
+
+
+def _reach(head: nn.Module) -> float:
+    """How many cells beyond a box its positives can be."""
+    return 1.0 if isinstance(head, dense_heads.CenterNetUpdateHead) else 0.0
+
+
+def _watch_last_stage(name: str, head: nn.Module, box: Tensor) -> Callable:
+    """Watch the stage of Cascade RPN that learns classes, whose anchors are given to its loss."""
+    compute, seen = head.loss_by_feat, []
+    _sample_all(head.sampler)
+
+    def loss_by_feat(anchor_list, valid_flag_list, cls_scores, *args, **kwargs):
+        for level in cls_scores:
+            level.retain_grad()
+        seen[:] = zip(anchor_list[0], cls_scores)
+        return compute(anchor_list, valid_flag_list, cls_scores, *args, **kwargs)
+
+    head.loss_by_feat = loss_by_feat
+
+    def report() -> PriorGradients:
+        priors = learnt = 0
+        for anchors, scores in seen:
+            on_box = bbox_overlaps(anchors, box[None])[:, 0] > OVERLAP
+            priors += on_box.sum().item()
+            learnt += (has_gradient(scores, len(anchors)) & on_box).sum().item()
+        return PriorGradients(name, priors, learnt)
+
+    return report
+
+
+def _outputs_per_location(head: nn.Module, args: tuple, kwargs: dict) -> list[Sequence[Tensor]]:
     """Those arguments of a head's loss that are predictions at all levels, the classes first."""
     outputs = []
-    for arg in args:
+    for name, arg in loss_arguments(head, args, kwargs).items():
+        if name in maps_of(head) or (isinstance(head, dense_heads.VFNetHead) and name == STEERING):
+            continue
         if not isinstance(arg, (list, tuple)) or not arg:
             continue
         if not all(isinstance(level, Tensor) and level.dim() == 4 for level in arg):
@@ -116,47 +169,6 @@ def _outputs_per_location(args: Sequence) -> list[Sequence[Tensor]]:
                 level.retain_grad()
             outputs.append(list(arg))
     return outputs
-
-
-def _has_gradient(output: Tensor, num_priors: int) -> Tensor:
-    """Whether any number of a prior has a gradient, shape (num_priors,), bool.
-
-    Args:
-        output (Tensor): Shape (images, priors per location * numbers, h, w).
-        num_priors (int): h * w * priors per location.
-    """
-    if output.grad is None:
-        return torch.zeros(num_priors, dtype=torch.bool)
-    rows = output.grad.permute(0, 2, 3, 1).reshape(len(output), num_priors, -1)
-    return (rows != 0).any(-1).any(0)
-
-
-def _inside(points: Tensor, box: Tensor) -> Tensor:
-    return ((points[:, :2] >= box[:2]) & (points[:, :2] < box[2:])).all(-1)
-
-
-def _watch_semantic_head(head: nn.Module, box: Tensor, spared: Tensor) -> Callable:
-    compute, outputs, strides = head.loss, [], []
-
-    def loss(predictions, labels):
-        predictions.retain_grad()
-        outputs.append(predictions)
-        strides.append(labels.shape[-1] / predictions.shape[-1])
-        return compute(predictions, labels)
-
-    head.loss = loss
-
-    def report() -> PriorGradients:
-        (output,), (stride,) = outputs, strides
-        rows, columns = torch.meshgrid(*map(torch.arange, output.shape[-2:]), indexing='ij')
-        cells = torch.stack([columns.flatten(), rows.flatten()], -1) * stride
-        # Wholly inside the one box and wholly outside the other.
-        on_box = _inside(cells, box) & _inside(cells + stride, box)
-        on_box &= (cells >= spared[2:]).any(-1)
-        learnt = (_has_gradient(output, len(cells)) & on_box).sum().item()
-        return PriorGradients('semantic_head', on_box.sum().item(), learnt)
-
-    return report
 
 
 def _sample_all(sampler: object) -> None:
@@ -189,10 +201,11 @@ def _watch_roi_head(head: nn.Module, box: Tensor, proposals: Tensor) -> Callable
 
     def remember_scores(threshold):
         def hook(module, args, output):
-            scores = output[0] if isinstance(output, tuple) else output
-            if scores.requires_grad:  # not those that hard negatives are looked for with
-                scores.retain_grad()
-                seen.append((latest[0][:, 1:], scores, threshold))
+            outputs = output if isinstance(output, tuple) else (output,)
+            for scores in outputs[::2]:  # CrowdDet has them twice
+                if scores.requires_grad:  # not those that hard negatives are looked for with
+                    scores.retain_grad()
+                    seen.append((latest[0][:, 1:], scores, threshold))
 
         return hook
 

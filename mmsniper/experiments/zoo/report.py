@@ -122,13 +122,14 @@ _EXPLANATION = f"""\
   the package of LVIS's fails with NumPy 1.24 and later, and that of OpenImages asks MMDetection's
   dataset of its challenge for a key that it does not have.
 - **Ignore check**: another class for an object out of range leaves the loss as it is, for one in
-  range it does not. Where the object is left out of the loss, the classification outputs of priors
-  on it get no gradient; where it is erased, none of its pixels reach the detector.
+  range it does not. Where the object is left out of the loss, the classification outputs of priors,
+  cells and queries on it get no gradient; where it is erased, none of its pixels reach the
+  detector.
 
 A family is a folder of configs. Of each at least one config is trained, and of every backbone and
 type of dataset one in some family. An object out of range is *left out of the loss* by the
-assigners where these decide about each prior, else *erased from the image*
-(`ScaleNormalize(mode='erase')`)."""
+assigners where these decide about each prior, else by a head that became `IgnoreAwareHead`; it is
+*erased from the image* (`ScaleNormalize(mode='erase')`) where neither is known to work."""
 
 
 def _trial_row(result: Result) -> list[str]:

@@ -9,11 +9,13 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from tiny_detectors import CHANNELS, tiny_detector
+from zoo_configs import zoo_config
 
 from mmsniper.conversion.ignoring import apply_ignoring, plan_ignoring
 from mmsniper.experiments.zoo.ignore_check import check_ignoring
 from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
 from mmsniper.experiments.zoo.prior_gradients import watch
+from mmsniper.experiments.zoo.shrink import shrink
 from mmsniper.experiments.zoo.trial import ignoring_mode
 
 NATIVE = [
@@ -30,22 +32,56 @@ NATIVE = [
     'tood/tood_r50_fpn_1x_coco.py',
     'yolof/yolof_r50-c5_8xb8-1x_coco.py',
 ]
-ERASED = [
+AWARE = [
+    'autoassign/autoassign_r50-caffe_fpn_1x_coco.py',
     'centernet/centernet-update_r50-caffe_fpn_ms-1x_coco.py',
+    'centernet/centernet_r18_8xb16-crop512-140e_coco.py',
+    'condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py',
+    'dino/dino-4scale_r50_8xb2-12e_coco.py',
+    'detr/detr_r50_8xb2-150e_coco.py',
     'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
-    'reppoints/reppoints-moment_r50_fpn_1x_coco.py',
+    'foveabox/fovea_r50_fpn_4xb4-1x_coco.py',
+    'free_anchor/freeanchor_r50_fpn_1x_coco.py',
+    'guided_anchoring/ga-retinanet_r50_fpn_1x_coco.py',
+    'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py',
+    'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py',
     'solo/solo_r50_fpn_1x_coco.py',
     'vfnet/vfnet_r50_fpn_1x_coco.py',
+    'yolact/yolact_r50_1xb8-55e_coco.py',
+    'yolox/yolox_s_8xb8-300e_coco.py',
 ]
+CENTRES = ['fsaf/fsaf_r50_fpn_1x_coco.py', 'reppoints/reppoints-moment_r50_fpn_1x_coco.py']
 
 
-@pytest.mark.parametrize('name', NATIVE + ERASED)
+@pytest.mark.parametrize('name', NATIVE)
 def test_detectors_of_the_zoo(name):
     model = tiny_detector(name)
-    plan = plan_ignoring(model)
-    assert plan.mode == ('ignore' if name in NATIVE else 'erase')
-    report = check_ignoring(apply_ignoring(model), plan.mode)
+    assert plan_ignoring(model).mode == 'ignore'
+    report = check_ignoring(apply_ignoring(model), 'ignore')
     assert report.passed, report.sentences
+
+
+@pytest.mark.parametrize('name', AWARE + CENTRES)
+def test_heads_that_become_aware(name):
+    model = shrink(zoo_config(name).model, 128)
+    assert plan_ignoring(model).mode == 'ignore'
+    report = check_ignoring(apply_ignoring(model), 'ignore', size=128)
+    assert report.passed, report.sentences
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in AWARE if 'yolact' not in name and 'guided' not in name]
+)
+def test_heads_that_are_not_aware_are_found_out(name):
+    report = check_ignoring(shrink(zoo_config(name).model, 128), 'ignore', size=128)
+    assert not report.out_of_range_is_left_out and not report.passed
+    assert report.out_of_range_class_is_free, 'its class counts for nothing: it is background'
+
+
+@pytest.mark.parametrize('mode', ['erase', 'ignore'])
+def test_erasing_is_checked_by_pixels(mode):
+    model = tiny_detector('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py')
+    assert check_ignoring(model, mode).passed == (mode == 'erase')
 
 
 @pytest.mark.parametrize(
@@ -60,15 +96,24 @@ def test_assigners_that_are_not_wrapped_are_found_out(name):
 
 
 @pytest.mark.parametrize(
-    'name', ['vfnet/vfnet_r50_fpn_1x_coco.py', 'guided_anchoring/ga-rpn_r50_fpn_1x_coco.py']
+    'name, blamed',
+    [
+        ('guided_anchoring/ga-retinanet_r50_fpn_1x_coco.py', 'bbox_head.loc_preds'),
+        ('yolact/yolact_r50_1xb8-55e_coco.py', 'mask_head.segm_preds'),
+        ('vfnet/vfnet_r50_fpn_1x_coco.py', 'bbox_head'),
+        ('yolo/yolov3_d53_8xb8-320-273e_coco.py', 'bbox_head'),
+    ],
 )
-def test_heads_that_do_not_honour_their_assigner_are_found_out(name):
-    model = tiny_detector(name)
-    settings = model.train_cfg.get('rpn', model.train_cfg)
+def test_assigners_alone_are_not_enough_for_branches_and_heads_of_their_own(name, blamed):
+    model = shrink(zoo_config(name).model, 128)
     for key in ('assigner', 'ga_assigner'):
-        if key in settings:
-            settings[key] = dict(type='IgnoreAwareAssigner', assigner=settings[key])
-    assert not check_ignoring(model, 'ignore').out_of_range_is_left_out
+        if key in model.train_cfg:
+            assigner = model.train_cfg[key]
+            model.train_cfg[key] = dict(type='IgnoreAwareAssigner', assigner=assigner)
+    report = check_ignoring(model, 'ignore', size=128)
+    assert not report.out_of_range_is_left_out
+    assert f' outputs of {blamed} for' in report.sentences[2]
+    assert f' 0 outputs of {blamed} for' not in report.sentences[2]
 
 
 def semantic_detector():
@@ -213,11 +258,26 @@ def test_proposals_are_on_both_objects_and_in_range():
     assert (sizes[inside] ** 2 / 144**2 > 0.8).all()
 
 
+@MODELS.register_module()
+class HeadWithoutPriors(MODELS.get('RetinaHead')):
+    """Nothing tells where its outputs are."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.generator, self.prior_generator = self.prior_generator, None
+
+    def loss_by_feat(self, *args, **kwargs):
+        self.prior_generator = self.generator
+        return super().loss_by_feat(*args, **kwargs)
+
+
 def test_detectors_without_known_priors_fail_and_raise_nothing():
-    report = check_ignoring(tiny_detector('solo/solo_r50_fpn_1x_coco.py'), 'ignore')
+    model = tiny_detector(NATIVE[5])
+    model.bbox_head.type = 'HeadWithoutPriors'
+    report = check_ignoring(model, 'ignore')
     assert not report.out_of_range_is_left_out and not report.check_can_fail
     assert 'no head whose priors are known' in report.sentences[2]
-    assert watch(torch.nn.Module(), None, None, None)() == []
+    assert watch(torch.nn.Module(), None, None, None, None)() == []
 
 
 def test_the_log_goes_on_after_it(monkeypatch):

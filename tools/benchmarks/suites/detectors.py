@@ -37,9 +37,8 @@ recipes = dict(
     ),
     faster_rcnn_sniper=dict(title='Faster R-CNN, SNIPER', method='sniper', model='faster_rcnn'),
     fcos_single=dict(title='FCOS, single scale', method='single-scale', model='fcos'),
-    # FCOS and DINO have no assigner that could ignore objects, so their pixels are erased.
-    fcos_sniper=dict(title='FCOS, SNIPER', method='sniper', model='fcos', out_of_range='erase'),
-    # Simpler than erasing, but teaches that objects of the wrong size are none.
+    fcos_sniper=dict(title='FCOS, SNIPER', method='sniper', model='fcos'),
+    # Simpler than ignoring, but teaches that objects of the wrong size are none.
     fcos_background=dict(
         title='FCOS, SNIPER, out of range is background',
         method='sniper',
@@ -47,7 +46,7 @@ recipes = dict(
         out_of_range='drop',
     ),
     dino_single=dict(title='DINO, single scale', method='single-scale', **_dino),
-    dino_sniper=dict(title='DINO, SNIPER', method='sniper', out_of_range='erase', **_dino),
+    dino_sniper=dict(title='DINO, SNIPER', method='sniper', **_dino),
 )
 
 tests = dict(

@@ -10,4 +10,5 @@ model = dict(
         init_cfg=None,
     ),
     neck=dict(in_channels=[128, 256, 512]),
+    bbox_head=dict(type='IgnoreAwareHead', head='DINOHead'),
 )

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/faster-rcnn_r50_fpn_sniper.py',
+    '../_base_/datasets/voc_sniper.py',
+    '../_base_/schedules/sniper_24e.py',
+    'mmdet::_base_/default_runtime.py',
+]
+
+model = dict(
+    # Batches of 16 chips are large enough to train batch normalisation.
+    backbone=dict(norm_eval=False),
+    roi_head=dict(bbox_head=dict(num_classes=20)),
+)

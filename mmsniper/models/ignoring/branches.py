@@ -1,0 +1,156 @@
+"""Heads with a branch of their own that learns every place, besides what assigners decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from .left_out import points_left_out
+from .maps import NOTHING, cell_centres
+from .told import Tells, boxes_of, told_boxes
+
+LEFT_OUT = -1.0
+
+
+class IgnoresObjectness:
+    """Mixin for YOLOX, whose objectness is learnt from every point that is not positive."""
+
+    def become_aware(self) -> None:
+        """Exchange the loss."""
+        self.loss_obj = LossOfLearnt(self.loss_obj)
+
+    def _get_targets_single(
+        self,
+        priors: Tensor,
+        cls_preds: Tensor,
+        decoded_bboxes: Tensor,
+        objectness: Tensor,
+        gt_instances: InstanceData,
+        img_meta: dict,
+        gt_instances_ignore: InstanceData | None = None,
+    ) -> tuple:
+        targets = super()._get_targets_single(
+            priors,
+            cls_preds,
+            decoded_bboxes,
+            objectness,
+            gt_instances,
+            img_meta,
+            gt_instances_ignore,
+        )
+        ignored = boxes_of(gt_instances_ignore)
+        if ignored is not None:
+            positive, _, objectness_target = targets[:3]
+            centres = priors[:, :2] + priors[:, 2:] / 2
+            valid = get_box_tensor(gt_instances.bboxes)
+            left_out = points_left_out(centres, ignored, valid) & ~positive
+            objectness_target[left_out] = LEFT_OUT
+        return targets
+
+
+class LossOfLearnt(nn.Module):
+    """A loss of logits, those with a negative target left out.
+
+    Args:
+        loss (nn.Module): It, summed up, with targets in [0, 1].
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss of predictions and targets of the same shape."""
+        prediction = prediction.masked_fill(target < 0, NOTHING)
+        return self.loss(prediction, target.clamp(min=0))
+
+
+class IgnoresLocationBranch(Tells):
+    """Mixin for guided anchors, whose location branch learns where centres of objects are."""
+
+    def ga_loc_targets(
+        self, batch_gt_instances: Sequence[InstanceData], featmap_sizes: Sequence
+    ) -> tuple:
+        """As of the head; locations left out have no weight and are not counted."""
+        targets, weights, avg_factor = super().ga_loc_targets(batch_gt_instances, featmap_sizes)
+        told = [told_boxes(instances) for instances in batch_gt_instances]
+        strides = self.approx_anchor_generator.strides
+        for level, level_weights, stride in zip(targets, weights, strides):
+            height, width = level.shape[-2:]
+            shape = height * stride[1], width * stride[0]
+            for index, ignored in enumerate(told):
+                if ignored is None:
+                    continue
+                valid = get_box_tensor(batch_gt_instances[index].bboxes)
+                centres, _ = cell_centres(level[index, 0], shape)
+                left_out = points_left_out(centres, ignored, valid).view(height, width)
+                left_out &= level[index, 0] == 0
+                level_weights[index, 0, left_out] = 0
+                avg_factor = avg_factor - left_out.sum().item() / LOCATIONS_PER_COUNT
+        return targets, weights, avg_factor
+
+
+LOCATIONS_PER_COUNT = 200  # as of GuidedAnchorHead.ga_loc_targets
+
+
+class IgnoresSegmentation:
+    """Mixin for YOLACT's masks, whose segmentation branch learns every pixel."""
+
+    def loss_by_feat(
+        self,
+        mask_preds: Sequence[Tensor],
+        segm_preds: Tensor | None,
+        batch_gt_instances: Sequence[InstanceData],
+        batch_img_metas: Sequence[dict],
+        positive_infos: Sequence[InstanceData],
+        batch_gt_instances_ignore: Sequence[InstanceData | None] | None = None,
+        **kwargs,
+    ) -> dict:
+        """As of the head; pixels left out have no loss and are not counted."""
+        ignored = [boxes_of(part) for part in batch_gt_instances_ignore or ()]
+        left_out = None
+        if segm_preds is not None and any(boxes is not None for boxes in ignored):
+            centres, cells = cell_centres(segm_preds, batch_img_metas[0]['batch_input_shape'])
+            left_out = segm_preds.new_zeros((len(segm_preds), len(centres)), dtype=torch.bool)
+            for index, boxes in enumerate(ignored):
+                if boxes is not None:
+                    valid = get_box_tensor(batch_gt_instances[index].bboxes)
+                    left_out[index] = points_left_out(centres, boxes, valid, valid_margin=cells / 2)
+            where = left_out.view(len(segm_preds), 1, *segm_preds.shape[-2:])
+            segm_preds = segm_preds.masked_fill(where, NOTHING)
+        losses = super().loss_by_feat(
+            mask_preds, segm_preds, batch_gt_instances, batch_img_metas, positive_infos, **kwargs
+        )
+        if left_out is not None and 'loss_segm' in losses:
+            counted = left_out.numel() / max((~left_out).sum().item(), 1)
+            losses['loss_segm'] = [loss * counted for loss in losses['loss_segm']]
+        return losses
+
+
+class IgnoresGlobalContext(Tells):
+    """Mixin for SCNet, whose global context learns which classes an image has at all.
+
+    Of an image with ignored objects only the classes of its valid ones are known: it could have any
+    of the others.
+    """
+
+    def global_context_loss(
+        self, x: tuple[Tensor], batch_gt_instances: Sequence[InstanceData]
+    ) -> dict:
+        """As of the head; classes that an ignored object could have are left out."""
+        unsure = [told_boxes(instances) is not None for instances in batch_gt_instances]
+        if not any(unsure):
+            return super().global_context_loss(x, batch_gt_instances)
+        scores, features = self.glbctx_head(x)
+        left_out = torch.zeros_like(scores, dtype=torch.bool)
+        for index, instances in enumerate(batch_gt_instances):
+            left_out[index] = unsure[index]
+            left_out[index, instances.labels] = False
+        labels = [instances.labels for instances in batch_gt_instances]
+        loss = self.glbctx_head.loss(scores.masked_fill(left_out, NOTHING), labels)
+        loss = loss * (left_out.numel() / max((~left_out).sum().item(), 1))
+        return dict(loss_glbctx=loss, glbctx_feat=features)
