@@ -7,7 +7,8 @@ two parts. So no ring touches itself, and the polygons are valid to GEOS, GDAL a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -57,23 +58,22 @@ def join_holes(rings: Sequence[np.ndarray]) -> np.ndarray:
     Returns:
         (k, 2), the corners without the first one again.
     """
-    joined = rings[0]
-    for hole in rings[1:]:
-        here, there = _nearest(joined, hole)
-        around = np.concatenate([hole[there:], hole[: there + 1]])
-        joined = np.concatenate([joined[: here + 1], around, joined[here:]])
-    return joined
-
-
-def _nearest(ring: np.ndarray, hole: np.ndarray) -> tuple[int, int]:
-    """The corners of two rings that are nearest to each other, by their places."""
-    best = None
-    for there in range(len(hole)):
-        distances = ((ring - hole[there]) ** 2).sum(axis=1)
-        here = int(distances.argmin())
-        if best is None or distances[here] < best[0]:
-            best = distances[here], here, there
-    return best[1:]
+    corners = np.concatenate(rings)
+    ends = np.cumsum([len(ring) for ring in rings])
+    ways: dict[int, list[Iterator[int]]] = {}  # to holes and back, by the corner they begin at
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist()):
+        nearest = int(np.abs(corners[:start] - corners[start]).sum(axis=1).argmin())
+        ways.setdefault(nearest, []).append(chain(range(start, end), (start, nearest)))
+    order = []
+    under_way: list[Iterator[int]] = [iter(range(len(rings[0])))]
+    while under_way:
+        corner = next(under_way[-1], None)
+        if corner is None:
+            under_way.pop()
+        else:
+            order.append(corner)
+            under_way += ways.pop(corner, [])
+    return corners[order]
 
 
 def _joined(runs: np.ndarray) -> np.ndarray:

@@ -102,6 +102,13 @@ def test_one_ring_with_its_holes(bitmap):
         assert (pixels_inside(ring, bitmap.shape) == np.logical_xor.reduce(inside)).all()
 
 
+def test_thousands_of_holes():
+    bitmap = np.random.default_rng(0).random((250, 250)) < 0.85
+    rings = max(mask_polygons(encode(bitmap)), key=len)
+    assert len(rings) > 3000
+    assert doubled_area(join_holes(rings)) == sum(doubled_area(ring) for ring in rings)
+
+
 def test_a_huge_image():
     """Its masks are not decoded: 400 MB, a thousand times."""
     side = 20000
