@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .coco import CocoDataset, CocoResults
 from .csv_table import CsvTable
+from .geojson import GeoJson
+from .labelme import Labelme
 from .output import CollectedFormat, ImageFormat, OutputFormat
 from .yolo import YoloText
 
@@ -12,6 +14,8 @@ FORMATS: dict[str, type[OutputFormat]] = {
     'coco-dataset': CocoDataset,
     'csv': CsvTable,
     'yolo': YoloText,
+    'labelme': Labelme,
+    'geojson': GeoJson,
 }
 
 __all__ = ['FORMATS', 'CollectedFormat', 'ImageFormat', 'OutputFormat']
