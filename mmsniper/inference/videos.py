@@ -108,7 +108,11 @@ class VideoFrames:
         self.fault = self._judge(number, complaints)
 
     def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path))
+        # One thread complains while its frame is asked for, several do at any time.
+        one_thread = [cv2.CAP_PROP_N_THREADS, 1]
+        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, one_thread)
+        if not capture.isOpened():
+            capture = cv2.VideoCapture(str(self.path))
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default everywhere
         return capture
 

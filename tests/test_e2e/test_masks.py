@@ -84,6 +84,7 @@ def test_ignored_masks_move_nothing(tmp_path):
 
 def test_erased_objects_move_nothing(tmp_path):
     config = mask_detector('condinst', tmp_path)
+    config.train_dataloader.dataset.pipeline[3].mode = 'erase'
     dataset, model = build(config)
     ignoring = copy.deepcopy(config.train_dataloader.dataset)
     ignoring.pipeline[3].mode = 'ignore'

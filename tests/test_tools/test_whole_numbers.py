@@ -16,6 +16,7 @@ SCRIPTS = sorted(
 )
 #: Options that the script checks itself, with a sentence that its own tests know.
 CHECKED_LATER = {
+    'infer.py': {'--tile-size'},  # where -1 means none
     'dataset_converters/compose_scenes.py': {
         *('--train', '--val', '--seed', '--width', '--height', '--max-photographs'),
     },
