@@ -229,7 +229,9 @@ def test_prior_types():
         priors([[1, 1, 90, 90]]), instances([]), ignored
     )
     assert as_points.gt_inds.tolist() == [-1], 'its IoU as a box would be nearly nothing'
-    with pytest.raises(InputError, match="prior_type must be one of auto, box, point, centre, but is 'p'"):
+    with pytest.raises(
+        InputError, match="prior_type must be one of auto, box, point, centre, but is 'p'"
+    ):
         assigner(prior_type='p')
 
 
