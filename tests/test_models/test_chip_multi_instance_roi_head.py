@@ -94,3 +94,23 @@ def test_fillers_are_not_learnt():
     far = chip_sample(ONE['valid'], ignored=[[-20, -20, -15, -15]])
     far.ignored_instances.labels[:] = IGNORED
     assert loss(head, sample) == loss(head, far)
+
+
+def test_proposals_on_ignored_objects_are_not_learnt():
+    """Whatever their class is, as if they were not proposed at all."""
+    head = crowd_head('ChipMultiInstanceRoIHead')
+    two = [[30, 30, 58, 60], [32, 30, 60, 60]]
+    whole = [[-1, -1, 29, 29], [4, 38, 22, 62], [48, -2, 62, 11]]  # around all other proposals
+    seen = []
+
+    head.bbox_roi_extractor.register_forward_pre_hook(lambda _, args: seen.append(args[1][:, 1:]))
+    values = []
+    for label in (0, 5):
+        sample = chip_sample(two, ignored=whole)
+        sample.ignored_instances.labels[:] = label
+        values.append(loss(head, sample))
+        assert sample.ignored_instances.labels.tolist() == [label] * 3, 'samples stay'
+    assert values[0] == values[1]
+    proposed = {tuple(box) for box in torch.tensor(PROPOSALS).float().tolist()}
+    sampled = {tuple(box) for box in seen[0].tolist()} & proposed
+    assert sampled == {(30.0, 30.0, 60.0, 60.0)}

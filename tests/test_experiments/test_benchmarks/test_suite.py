@@ -19,7 +19,7 @@ from mmsniper.experiments.benchmarks.run_config import (
     train_config,
     training_pyramid,
 )
-from mmsniper.experiments.benchmarks.suite import read_suite, sub_pyramid
+from mmsniper.experiments.benchmarks.suite import read_suite, sub_pyramid, with_weights
 
 FOLDER = TOOLS / 'benchmarks'
 SUITES = sorted(path.stem for path in (FOLDER / 'suites').glob('*.py'))
@@ -68,6 +68,31 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
         )
 
 
+def test_detectors_and_what_becomes_of_objects_out_of_range():
+    recipes = load('out_of_range').recipes
+    assert len(recipes) == 20
+    found = {(recipe.model, recipe.out_of_range) for recipe in recipes.values()}
+    modes = ('ignore', 'erase', 'drop', 'keep')
+    detectors = ('atss', 'fcos', 'yolox', 'centernet', 'dino')
+    assert found == {(model, mode) for model in detectors for mode in modes}
+
+
+def test_weights_to_begin_with(tmp_path):
+    suite = load('out_of_range')
+    chosen = ['fcos_keep', 'yolox_keep']
+    with pytest.raises(InputError, match='recipe yolox_keep begins with the weights .*nano_coco'):
+        with_weights(suite, chosen, tmp_path)
+    (tmp_path / 'yolox_nano_coco.pth').touch()
+    found = with_weights(suite, chosen, tmp_path).recipes
+    configs = {
+        name: train_config(suite, found[name], 0, tmp_path, tmp_path / 'record.json')
+        for name in (*chosen, 'yolox_erase')
+    }
+    assert configs['yolox_keep'].load_from == str(tmp_path / 'yolox_nano_coco.pth')
+    assert configs['fcos_keep'].load_from is configs['yolox_erase'].load_from is None
+    assert with_weights(load('out_of_range', 'full'), chosen, tmp_path / 'none')
+
+
 @pytest.mark.parametrize('data', DATA)
 def test_a_config_survives_being_written(data, tmp_path):
     suite = load('scales', data=data)
@@ -112,14 +137,14 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
 def assert_learns(model):
     """A loss comes out for a chip with an object, and moves the weights of the backbone."""
     model.init_weights()
-    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (160, 120))
+    shapes = dict.fromkeys(('img_shape', 'pad_shape', 'batch_input_shape'), (160, 128))
     sample = DetDataSample(metainfo=shapes)
     boxes, nothing = torch.tensor([[8.0, 8.0, 60.0, 60.0]]), torch.zeros(0, 4)
     sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([0]))
     sample.ignored_instances = InstanceData(bboxes=nothing, labels=torch.zeros(0, dtype=int))
     for instances in (sample.gt_instances, sample.ignored_instances):
         instances.set_metainfo(dict(input_valid_range=(-1.0, -1.0)))
-    losses = model.loss(torch.rand(2, 3, 160, 120), [sample, sample.clone()])
+    losses = model.loss(torch.rand(2, 3, 160, 128), [sample, sample.clone()])
     model.parse_losses(losses)[0].backward()
     assert next(model.backbone.parameters()).grad.abs().sum() > 0
 

@@ -276,6 +276,22 @@ def test_constants_keep_their_meaning_in_half_precision():
         assert 0 < probability < 1e-6, 'whose logarithm is finite'
 
 
+def test_centernet_finds_objects_without_a_border():
+    """MMDetection's own pipeline pads images, ours does not and tells of no border."""
+    model = built(apply_ignoring(shrink(zoo_config(HEADS[3]).model, SIDE))).eval()
+    (chip, _) = chips('ignore')
+    data = dict(inputs=[chip['inputs']], data_samples=[chip['data_samples']])
+    data = model.data_preprocessor(data, training=False)
+    with torch.no_grad():
+        (found,) = model(**data, mode='predict')
+        boxes = found.pred_instances.bboxes
+        for sample in data['data_samples']:
+            sample.set_metainfo(dict(border=(4.0, 0.0, 8.0, 0.0)))
+        (moved,) = model(**data, mode='predict')
+    others = moved.pred_instances.bboxes
+    torch.testing.assert_close(boxes - torch.tensor([8.0, 4, 8, 4]), others)
+
+
 @MODELS.register_module()
 class PointsOfMyOwn(MODELS.get('FCOSHead')):
     """Derives from a head that can become aware."""
