@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -85,15 +85,10 @@ class Pictures:
         """
         if image.fault is not None:
             return
-        name = PurePosixPath(image.name)
-        if name.is_absolute() or '..' in name.parts or not name.parts:
-            raise InputError(
-                f'no picture of image {image.name!r} can be written: its name must be a path below '
-                'a folder'
-            )
+        name = image.name_below('picture')
         for part, picture in self._pages(image, pixels):
             _, content = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            write_whole(self.folder / f'{image.name}{part}.jpg', content.tobytes())
+            write_whole(self.folder / f'{name}{part}.jpg', content.tobytes())
 
     def draw(self, image: ImageDetections, pixels: np.ndarray | None = None) -> np.ndarray:
         """One picture of an image; of a huge one the overview.

@@ -17,12 +17,11 @@ from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
-from mmsniper.utils.whole_file import write_whole
+from mmsniper.utils.whole_file import whole_text_file, write_whole
 
 from .detections import ImageDetections
 from .detector import Detector
 from .formats import CollectedFormat, ImageFormat, OutputFormat
-from .formats.output import whole_text_file
 from .journal import Journal, check_same
 from .merging import Merging
 from .pictures import Pictures

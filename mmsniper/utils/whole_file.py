@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ..errors import InputError
 
@@ -18,13 +21,36 @@ def write_whole(path: str | Path, content: bytes) -> None:
     Raises:
         InputError: The file cannot be written.
     """
+    with _moved_in_the_end(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def whole_text_file(path: str | Path) -> Iterator[IO[str]]:
+    """A text file to be written piece by piece, which comes to its place when all is in it.
+
+    Args:
+        path (str or Path): The file; its folder is made where missing.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with _moved_in_the_end(path) as temporary:
+        with temporary.open('w', encoding='utf-8', newline='') as file:
+            yield file
+
+
+@contextmanager
+def _moved_in_the_end(path: str | Path) -> Iterator[Path]:
+    """A file next to its place, which is moved there after the block, or removed."""
     path = Path(path)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
         raise InputError(f'cannot write {path}: {error.strerror}') from error
+    finally:
+        if temporary.is_file():
+            temporary.unlink()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
-from mmsniper.errors import InputError
-from mmsniper.utils.whole_file import write_whole
+from mmsniper.utils.whole_file import whole_text_file, write_whole
 
 from ..detections import ImageDetections
 
@@ -58,13 +54,7 @@ class ImageFormat(OutputFormat):
         Raises:
             InputError: The name leads out of the folder.
         """
-        name = PurePosixPath(image.name)
-        if name.is_absolute() or '..' in name.parts or not name.parts:
-            raise InputError(
-                f'no file of image {image.name!r} can be written: its name must be a path below a '
-                'folder'
-            )
-        return self.folder / self.name / f'{image.name}{self.ending}'
+        return self.folder / self.name / f'{image.name_below("file")}{self.ending}'
 
 
 class CollectedFormat(OutputFormat):
@@ -93,23 +83,3 @@ class CollectedFormat(OutputFormat):
     def pieces(self, images: Iterable[ImageDetections]) -> Iterator[str]:
         """The text of the file, piece by piece."""
         raise NotImplementedError
-
-
-@contextmanager
-def whole_text_file(path: Path) -> Iterator[IO[str]]:
-    """A text file to be written piece by piece, which comes to its place when all is in it.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open('w', encoding='utf-8', newline='') as file:
-            yield file
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f'cannot write {path}: {error.strerror}') from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
