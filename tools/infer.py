@@ -28,10 +28,11 @@ from tqdm import tqdm
 from mmsniper.errors import InputError
 from mmsniper.inference import Pictures, Sources, class_labels, load_detector, merging_of
 from mmsniper.inference.formats import FORMATS
-from mmsniper.inference.run import Outputs, Summary, content_of, run
+from mmsniper.inference.run import Outputs, Summary, run
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int, python_literal
 from mmsniper.utils.cpu import join_gloo_group
+from mmsniper.utils.saved_checkpoints import content_hash
 
 STOPPED = 130  # as shells say of a program that was interrupted
 
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     formats = [make_format(name, args, detector.classes) for name in dict.fromkeys(args.format)]
     settings = dict(
         config=str(args.config),
-        checkpoint=content_of(args.checkpoint),
+        checkpoint=content_hash(args.checkpoint),
         inputs=sources.paths,
         views=repr(detector.views.plan),
         merging=repr(merging),

@@ -14,7 +14,6 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.structures import InstanceData
 from torch import nn
 from tqdm import tqdm
 
@@ -25,11 +24,11 @@ from mmsniper.inference import (
     Inputs,
     Pictures,
     Sources,
+    as_instances,
     class_labels,
     load_detector,
     merging_of,
 )
-from mmsniper.merging import RLEMasks
 from mmsniper.utils.whole_file import write_whole
 
 
@@ -247,14 +246,7 @@ def to_sample(image: ImageDetections) -> DetDataSample:
             scale_factor=(1.0, 1.0),
         )
     )
-    sample.pred_instances = InstanceData(
-        bboxes=torch.from_numpy(image.boxes),
-        scores=torch.from_numpy(image.scores),
-        labels=torch.from_numpy(image.labels),
-        levels=torch.from_numpy(image.levels),
-    )
-    if image.masks is not None:
-        sample.pred_instances.masks = RLEMasks(image.masks, shape)
+    sample.pred_instances = as_instances(image)
     if image.fault is not None:
         sample.set_metainfo(dict(fault=image.fault))
     return sample

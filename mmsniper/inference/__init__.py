@@ -2,7 +2,7 @@
 
 from .detections import ImageDetections
 from .detector import Detector, load_detector
-from .merging import Merging, class_labels, merging_of
+from .merging import Merging, as_instances, class_labels, merging_of
 from .pictures import Pictures
 from .sources import Inputs, Source, Sources
 from .stream import DetectionStream, Record
@@ -23,6 +23,7 @@ __all__ = [
     'VideoFrames',
     'VideoWriter',
     'ViewPlan',
+    'as_instances',
     'class_labels',
     'load_detector',
     'merging_of',

@@ -20,7 +20,7 @@ from torch import nn
 
 from mmsniper.conversion.changes import Changes
 from mmsniper.conversion.components import component_class
-from mmsniper.conversion.detector import hand_over_masks_as_rle
+from mmsniper.conversion.detector import hand_over_masks_as_rle, nested_dicts
 from mmsniper.conversion.least_size import fit_least_size
 from mmsniper.conversion.source import check_model, load_source
 from mmsniper.datasets.nesting import nested_configs
@@ -174,25 +174,12 @@ def _build(config: Config) -> nn.Module:
         settings.setdefault('data_preprocessor', copy.deepcopy(config.data_preprocessor.to_dict()))
     hand_over_masks_as_rle(settings, Changes())
     fit_least_size(settings, Changes())
-    _without_pretraining(settings)
+    for part in nested_dicts(settings):
+        # What weights of the checkpoint replace is not initialised from others.
+        if 'checkpoint' in str(part.get('init_cfg')):
+            part['init_cfg'] = None
     # Detectors read their settings as attributes.
     return revert_sync_batchnorm(MODELS.build(Config(dict(model=settings)).model))
-
-
-def _without_pretraining(settings: object) -> None:
-    """Let nothing be initialised from weights that those of the checkpoint replace, in place."""
-    if isinstance(settings, dict):
-        if (
-            'init_cfg' in settings
-            and (settings['init_cfg'] or {})
-            and 'checkpoint' in str(settings['init_cfg'])
-        ):
-            settings['init_cfg'] = None
-        for value in settings.values():
-            _without_pretraining(value)
-    elif isinstance(settings, (list, tuple)):
-        for value in settings:
-            _without_pretraining(value)
 
 
 def _classes(model: nn.Module, checkpoint: Mapping | None, config: Config) -> tuple[str, ...]:

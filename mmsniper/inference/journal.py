@@ -68,11 +68,6 @@ class Journal(Record):
         write_whole(self._done(block), ''.join(lines).encode())
         self._begun(block).unlink(missing_ok=True)
 
-    @property
-    def num_done(self) -> int:
-        """How many blocks are done, by all processes together."""
-        return sum(1 for _ in self.folder.glob('block-*.jsonl'))
-
     def wait(self) -> None:
         """Wait until the other processes have done their blocks too."""
         while not all(self._done(block).is_file() for block in range(self.num_blocks)):

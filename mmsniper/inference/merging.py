@@ -80,9 +80,9 @@ class Merging:
         Returns:
             The result, and how many detections merging and the limit left out.
         """
-        views = [_as_instances(each) for each in found if len(each)]
+        views = [as_instances(each) for each in found if len(each)]
         if not views:
-            views = [_as_instances(ImageDetections.broken(image.index, '', None, ''))]
+            views = [as_instances(ImageDetections.broken(image.index, '', None, ''))]
         suppressed = cut = 0
         if len(found) > 1:
             merged, suppressed, cut = merge_instances(
@@ -128,7 +128,8 @@ def _as_arrays(
     )
 
 
-def _as_instances(image: ImageDetections) -> InstanceData:
+def as_instances(image: ImageDetections) -> InstanceData:
+    """Detections as MMDetection has them, with their levels; masks are ``RLEMasks``."""
     instances = InstanceData(
         bboxes=torch.from_numpy(image.boxes),
         scores=torch.from_numpy(image.scores),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import os
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from .formats import CollectedFormat, ImageFormat, OutputFormat
 from .journal import Journal, check_same
 from .merging import Merging
 from .pictures import Pictures
-from .sources import Sources
+from .sources import Source, Sources
 from .stream import DetectionStream
 from .videos import VideoFrames, VideoWriter
 
@@ -114,10 +113,10 @@ def run(
             return _summary_of(outputs.folder)
         journal = Journal(outputs.folder / _JOURNAL, rank, world_size)
         stream = DetectionStream(detector, merging, batch_size, num_workers, journal)
-        videos = set(sources.videos)
+        videos = {video.path for video in sources.videos}
         for image in progress(stream(sources, one_by_one=sources.is_stream)):
             if image.fault is not None:
-                print_log(f'left out: {image.fault}', 'current', 30)
+                print_log(f'left out: {image.fault}', 'current', logging.WARNING)
             for output in outputs.formats:
                 if isinstance(output, ImageFormat):
                     output.write(image)
@@ -137,15 +136,6 @@ def run(
                 f'{outputs.folder} is full: make room and go on with --resume'
             ) from error
         raise
-
-
-def content_of(path: str | Path) -> str:
-    """A hash of the content of a file."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while piece := file.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any:
@@ -188,8 +178,8 @@ def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:
     for output in outputs.formats:
         if isinstance(output, CollectedFormat):
             output.write_all(journal.images())
-    for path in sources.videos:
-        if fault := _write_video(path, journal, outputs):
+    for video in sources.videos:
+        if fault := _write_video(video, journal, outputs):
             summary.faults.append(fault)
     record = outputs.folder / RECORD
     done = dict(
@@ -203,12 +193,11 @@ def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:
     return summary
 
 
-def _write_video(path: str, journal: Journal, outputs: Outputs) -> str | None:
+def _write_video(video: Source, journal: Journal, outputs: Outputs) -> str | None:
     """Write a line of JSON per frame, and the video with what was found; what is wrong with it."""
-    frames = VideoFrames(path)
+    frames, name = VideoFrames(video.path), video.name
     pixels = iter(frames)
-    found = (image for image in journal.images() if image.path == path)
-    name = next(found_name for found_name in _names(path, journal))
+    found = (image for image in journal.images() if image.path == video.path)
     writer = None
     with whole_text_file(outputs.folder / f'{name}.jsonl') as lines:
         try:
@@ -232,13 +221,6 @@ def _write_video(path: str, journal: Journal, outputs: Outputs) -> str | None:
                 writer.discard()
             raise
     return frames.fault
-
-
-def _names(path: str, journal: Journal) -> Iterator[str]:
-    for image in journal.images():
-        if image.path == path:
-            yield image.name.rsplit('/', 1)[0]
-    yield os.path.basename(path)
 
 
 def _summary_of(folder: Path) -> Summary:

@@ -89,9 +89,9 @@ class Sources:
         return total
 
     @property
-    def videos(self) -> list[str]:
-        """The paths of the videos, whose frames are images."""
-        return [source.path for source in self._listed if _is_video(source)]
+    def videos(self) -> list[Source]:
+        """The videos, whose frames are images with their names in front."""
+        return [source for source in self._listed if _is_video(source)]
 
     @property
     def paths(self) -> list[str | None]:

@@ -22,7 +22,6 @@ from .view_dataset import EMPTY, LoadedBatch, ViewDataset, collate
 
 # So few batches are loaded faster than processes for it are started.
 _FEW_BATCHES = 4
-_FEW_IMAGES = 16
 
 
 class Record:
@@ -106,7 +105,7 @@ class DetectionStream:
         """
         in_order: deque[_ImageUnderWay] = deque()
         under_way: dict[int, _ImageUnderWay] = {}
-        begun: deque[tuple[Block, list[_ImageUnderWay]]] = deque()
+        blocks_begun: deque[tuple[Block, list[_ImageUnderWay]]] = deque()
         planned = blocks(
             sources,
             self.detector.views.plan,
@@ -118,12 +117,11 @@ class DetectionStream:
 
         def batches() -> Iterator[list[list[View]]]:
             for block in planned:
-                images = [_ImageUnderWay(image, fault=image.fault) for image in block.images]
+                images = [_begun(image) for image in block.images]
                 known = self.record.batches(block.number)
-                for each in images:
-                    under_way[each.image.index] = each
+                under_way.update((each.image.index, each) for each in images)
                 in_order.extend(images)
-                begun.append((block, images))
+                blocks_begun.append((block, images))
                 for number, found in known.items():
                     self._take(under_way, block.batches[number], found)
                 yield [
@@ -135,13 +133,13 @@ class DetectionStream:
         def finished() -> Iterator[ImageDetections]:
             while in_order and (image := in_order[0]).result is not None:
                 in_order.popleft()
-                under_way.pop(image.image.index, None)
+                del under_way[image.image.index]
                 self.counts.update(images=1, broken=image.result.fault is not None)
                 yield image.result
                 image.given = True
-            for block, images in list(begun):
+            for block, images in list(blocks_begun):
                 if all(image.given for image in images):
-                    begun.remove((block, images))
+                    blocks_begun.remove((block, images))
                     self.record.finish(block.number, [image.result for image in images])
 
         for batch in self._loaded(batches(), one_by_one):
@@ -149,9 +147,7 @@ class DetectionStream:
             found = self._detect(batch)
             self.record.add(view.block, view.batch, found)
             self._take(under_way, batch.views, found)
-            self._complete(under_way)
             yield from finished()
-        self._complete(under_way)
         yield from finished()
 
     def _loaded(
@@ -200,29 +196,33 @@ class DetectionStream:
         views: Sequence[View],
         results: Sequence[ImageDetections],
     ) -> None:
-        """Put what views found to their images."""
+        """Put what views found to their images; the last view of an image makes its result."""
         for view, found in zip(views, results):
             image = under_way[view.image]
             self.counts.update(views=1, empty=found.fault == EMPTY)
             if found.fault not in (None, EMPTY):
                 image.fault = image.fault or found.fault
             image.found[view.number] = found
-
-    def _complete(self, under_way: dict[int, _ImageUnderWay]) -> None:
-        """Make the results of images all of whose views are there."""
-        for image in list(under_way.values()):
-            if image.result is None:
-                views = image.image.views
-                if views is None or len(image.found) == len(views):
-                    image.result = self._merged(image)
-                    image.found = {}
+            if len(image.found) == view.num_views:
+                image.result = self._merged(image)
+                image.found = {}
 
     def _merged(self, under_way: _ImageUnderWay) -> ImageDetections:
         image = under_way.image
         if under_way.fault is not None:
-            source = image.source
-            return ImageDetections.broken(image.index, source.name, source.path, under_way.fault)
+            return _broken(image, under_way.fault)
         found = [under_way.found[number] for number in sorted(under_way.found)]
         merged, counts = self.merging.of_image(image, found)
         self.counts.update(counts)
         return merged
+
+
+def _begun(image: ImageToSee) -> _ImageUnderWay:
+    """An image from which all is to come, or, where it cannot be looked at, its result."""
+    if image.fault is None:
+        return _ImageUnderWay(image)
+    return _ImageUnderWay(image, result=_broken(image, image.fault))
+
+
+def _broken(image: ImageToSee, fault: str) -> ImageDetections:
+    return ImageDetections.broken(image.index, image.source.name, image.source.path, fault)
