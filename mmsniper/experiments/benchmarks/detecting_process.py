@@ -1,18 +1,12 @@
-"""A process of its own that detects on a picture when it is asked to, and says how long that took.
-
-It is forked: needs Linux.
-"""
+"""A process of its own that detects on a picture when it is asked, and says how long that took."""
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmsniper.errors import InputError
-
+from .asked_process import AskedProcess, answer_questions, peak_mb
 from .detecting_ways import Settings, make_way
 
 
@@ -48,7 +41,7 @@ class Found:
     peak_mb: float
 
 
-class DetectingProcess:
+class DetectingProcess(AskedProcess):
     """Detects in one way, to be used as a context.
 
     Args:
@@ -59,20 +52,7 @@ class DetectingProcess:
     """
 
     def __init__(self, way: str, config: Config, checkpoint: Path, settings: Settings) -> None:
-        context = multiprocessing.get_context('fork')
-        self._connection, theirs = context.Pipe()
-        arguments = way, config, checkpoint, settings, theirs
-        self._process = context.Process(target=_serve, args=arguments)
-        self._process.start()
-        theirs.close()  # so that the end of the process is the end of the connection
-
-    def __enter__(self) -> DetectingProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._process.terminate()
-        self._process.join()
+        super().__init__('detects', _serve, way, config, checkpoint, settings)
 
     def start(self) -> float:
         """Make the detector, and use it once on a small picture, which does not count.
@@ -80,7 +60,7 @@ class DetectingProcess:
         Returns:
             float: The largest memory before the detector was made, in 10**6 bytes.
         """
-        return self._ask(None)
+        return self.ask(None)
 
     def detect(self, path: Path) -> Found:
         """Detect on a picture.
@@ -88,51 +68,28 @@ class DetectingProcess:
         Raises:
             InputError: It cannot be read, or the process ended.
         """
-        return self._ask(path)
-
-    def _ask(self, path: Path | None) -> Any:
-        try:
-            self._connection.send(path)
-            answer = self._connection.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            raise InputError(
-                f'a process that detects ended with status {self._process.exitcode}: there may '
-                'have been too little memory'
-            ) from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.ask(path)
 
 
 def _serve(
     way: str, config: Config, checkpoint: Path, settings: Settings, connection: Connection
 ) -> None:
-    """Answer questions until the one who asks is gone."""
     MMLogger.get_current_instance().setLevel('WARNING')
     cv2.setNumThreads(settings.threads)
     torch.set_num_threads(settings.threads)
     detect = None
-    try:
-        while True:
-            path = connection.recv()
-            try:
-                if path is None:
-                    answer: Any = _peak_mb()
-                    detect = make_way(way, config, checkpoint, settings)
-                    detect(np.zeros((settings.tile_size, settings.tile_size, 3), np.uint8))
-                else:
-                    seconds, cpu_seconds = time.perf_counter(), time.process_time()
-                    found = detect(path)
-                    seconds = time.perf_counter() - seconds
-                    cpu_seconds = time.process_time() - cpu_seconds
-                    answer = Found(*found, seconds, cpu_seconds, _peak_mb())
-            except Exception as error:
-                answer = error
-            connection.send(answer)
-    except (EOFError, KeyboardInterrupt):
-        return
 
+    def answer(path: Path | None) -> float | Found:
+        nonlocal detect
+        if path is None:
+            before = peak_mb()
+            detect = make_way(way, config, checkpoint, settings)
+            detect(np.zeros((settings.tile_size, settings.tile_size, 3), np.uint8))
+            return before
+        seconds, cpu_seconds = time.perf_counter(), time.process_time()
+        found = detect(path)
+        seconds = time.perf_counter() - seconds
+        cpu_seconds = time.process_time() - cpu_seconds
+        return Found(*found, seconds, cpu_seconds, peak_mb())
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    answer_questions(connection, answer)

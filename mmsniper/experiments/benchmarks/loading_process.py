@@ -1,13 +1,7 @@
-"""A process of its own that loads the items of a dataset when it is asked to, and says how long.
-
-Its memory is that of one way of loading alone, and processes that are asked in turn have the same
-noise of the machine. They are forked: needs Linux.
-"""
+"""A process of its own that loads the items of a dataset when it is asked to, and says how long."""
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,10 +13,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmsniper.datasets import ChipDataset
-from mmsniper.errors import InputError
+
+from .asked_process import AskedProcess, answer_questions, peak_mb
 
 
-class LoadingProcess:
+class LoadingProcess(AskedProcess):
     """Loads items of a dataset, to be used as a context.
 
     Args:
@@ -31,19 +26,7 @@ class LoadingProcess:
     """
 
     def __init__(self, make_dataset: Callable[[], Any], num_workers: int = 0) -> None:
-        context = multiprocessing.get_context('fork')
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make_dataset, num_workers, theirs))
-        self._process.start()
-        theirs.close()  # so that the end of the process is the end of the connection
-
-    def __enter__(self) -> LoadingProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._process.terminate()
-        self._process.join()
+        super().__init__('loads images', _serve, make_dataset, num_workers)
 
     def load(self, indices: Sequence[int], epoch: int = 0) -> float:
         """Seconds that loading these items of an epoch took.
@@ -51,44 +34,27 @@ class LoadingProcess:
         Raises:
             InputError: An item cannot be loaded.
         """
-        return self._ask(list(indices), epoch)
+        return self.ask((list(indices), epoch))
 
     def peak_mb(self) -> float:
         """The largest resident memory of the process so far, in 10**6 bytes."""
-        return self._ask(None, 0)
-
-    def _ask(self, indices: list[int] | None, epoch: int) -> float:
-        self._connection.send((indices, epoch))
-        try:
-            answer = self._connection.recv()
-        except (EOFError, ConnectionResetError):
-            self._process.join()
-            raise InputError(
-                f'a process that loads images ended with status {self._process.exitcode}: there '
-                'may have been too little memory'
-            ) from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.ask((None, 0))
 
 
 def _serve(make_dataset: Callable[[], Any], num_workers: int, connection: Connection) -> None:
-    """Answer questions until the one who asks is gone."""
     # As MMDetection's configs set it, so that only one core is at work.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     loader = None
-    try:
-        while True:
-            indices, epoch = connection.recv()
-            try:
-                if loader is None:
-                    loader = _Loader(make_dataset(), num_workers)
-                connection.send(_peak_mb() if indices is None else loader.load(indices, epoch))
-            except Exception as error:
-                connection.send(error)
-    except (EOFError, KeyboardInterrupt):
-        return
+
+    def answer(question: tuple[list[int] | None, int]) -> float:
+        nonlocal loader
+        indices, epoch = question
+        if loader is None:
+            loader = _Loader(make_dataset(), num_workers)
+        return peak_mb() if indices is None else loader.load(indices, epoch)
+
+    answer_questions(connection, answer)
 
 
 class _Loader:
@@ -124,7 +90,3 @@ class _Loader:
         else:
             for index in self._indices:
                 self._dataset[index]
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
