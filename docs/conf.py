@@ -34,6 +34,7 @@ autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 html_theme = 'furo'
 html_title = f'mmsniper {release}'
