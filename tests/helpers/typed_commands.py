@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import mmdet
 import tool_parsers
 from documents import ROOT
 from mmengine.config import Config
@@ -45,6 +46,8 @@ def check(words: Sequence[str]) -> None:
         check_make(arguments)
     elif program == 'pip':
         check_pip(arguments)
+    elif program == 'wget':
+        check_download(arguments)
     elif program.endswith('.sh') or program == '.ci/run':
         check_script(program, arguments)
     elif program not in FOREIGN:
@@ -147,6 +150,14 @@ def check_pip(arguments: Sequence[str]) -> None:
     for extra in re.findall(r'(?:(?<!\S)\.|mmsniper)\[(\w+)\]', ' '.join(arguments)):
         if extra not in setup['options.extras_require']:
             raise BadCommandLine(f'the package has no extra {extra}')
+
+
+def check_download(arguments: Sequence[str]) -> None:
+    """What is downloaded is a checkpoint of MMDetection, by the address in its model cards."""
+    cards = (Path(mmdet.__file__).parent / '.mim' / 'configs').glob('*/metafile.yml')
+    address = next((word for word in arguments if '://' in word), '')
+    if not any(address in card.read_text().split() for card in cards):
+        raise BadCommandLine(f'no model card of MMDetection has the checkpoint {address}')
 
 
 def check_script(program: str, arguments: Sequence[str]) -> None:

@@ -53,6 +53,7 @@ def words(text):
             'python tools/test.py C work_dirs/faster-rcnn_r50_fpn_sniper-7e_coco/epoch_12.pth',
             'ends with epoch 7',
         ),
+        ('wget -O a.pth https://download.openmmlab.com/gone.pth', 'no model card'),
         ('pyhton tools/train.py', "the program 'pyhton'"),
     ],
 )
