@@ -29,9 +29,12 @@ def page(parser: argparse.ArgumentParser) -> list[str]:
     width = 88
     parser.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=width)
     usage = parser.format_usage().removeprefix('usage: ')
-    lines = ['```text', *usage.splitlines(), '```', '']
-    if parser.description:
-        lines += ['```text', *parser.description.strip().splitlines(), '```', '']
+    lines = []
+    for paragraph in (parser.description or '').strip().split('\n\n'):
+        is_command = paragraph.startswith(('python ', 'torchrun ', '--'))
+        lines += ['```text', *paragraph.splitlines(), '```'] if is_command else [_plain(paragraph)]
+        lines.append('')
+    lines += ['```text', *usage.splitlines(), '```', '']
     rows = [row for action in parser._actions for row in _row(action, parser)]
     if rows:
         lines += ['| argument | meaning |', '| --- | --- |', *rows]
@@ -48,12 +51,12 @@ def _row(action: argparse.Action, parser: argparse.ArgumentParser) -> list[str]:
     else:
         name = formatter._format_args(action, action.metavar or action.dest)
     text = formatter._expand_help(action) if action.help else ''
-    return [f'| `{name}` | {_cell(text)} |']
+    return [f'| `{name}` | {_plain(text)} |']
 
 
-def _cell(text: str) -> str:
-    """Text for a cell of a table, in which nothing is markup."""
-    for character in '\\|*_`<>[]{}$':
+def _plain(text: str) -> str:
+    """Text on one line, in which nothing is markup."""
+    for character in '\\|*_`<>[]{}$#':
         text = text.replace(character, f'\\{character}')
     return ' '.join(text.split())
 
