@@ -107,7 +107,8 @@ def put_in(config: Config, data: OwnData, changes: Changes) -> Config:
             _replace(config, f'{part}_dataloader', dict(val, test_mode=True), changes)
             config[f'{part}_evaluator'] = _evaluator(config.get(f'{part}_evaluator'), val_file)
     shown = ', '.join(names[:5]) + ', ...' * (len(names) > 5)
-    changes.change(f'data: {data.annotations} and {val_file}, {len(names)} classes ({shown})')
+    count = f'{len(names)} class{"es" * (len(names) > 1)}'
+    changes.change(f'data: {data.annotations} and {val_file}, {count} ({shown})')
     if data.val_annotations is None:
         changes.note(
             'validation and test are on the training data, since there is no --val: their figures '

@@ -51,9 +51,6 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', ['README.md', 'docs/tutorials/own_data.md'])
 def test_blocks_run_as_they_stand(name, folder):
     page, ran = ROOT / name, []
-    # What is yours is written before it is trained, wherever it stands on the page.
-    config = ''.join(b.text for b in blocks(page, 'python') if 'import' not in b.text)
-    (folder / 'plates.py').write_text(config)
     for block in blocks(page, 'bash', 'python'):
         if block.language == 'python' and 'import' in block.text:
             exec(compile(block.text, block.place, 'exec'), {})
