@@ -127,7 +127,8 @@ _CENTRES = (dense_heads.FSAFHead, dense_heads.VFNetHead)
 
 def _reach(head: nn.Module) -> float:
     """How many cells beyond a box its positives can be."""
-    return 1.0 if isinstance(head, dense_heads.CenterNetUpdateHead) else 0.0
+    cells = (dense_heads.CenterNetUpdateHead, dense_heads.FoveaHead)
+    return 1.0 if isinstance(head, cells) else 0.0
 
 
 def _watch_last_stage(name: str, head: nn.Module, box: Tensor) -> Callable:

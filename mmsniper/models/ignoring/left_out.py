@@ -141,6 +141,7 @@ def queries_left_out(boxes: Tensor, ignored: Tensor, valid: Tensor) -> Tensor:
     Returns:
         ``(n,)``, bool.
     """
+    boxes = boxes.float()  # areas overflow half precision
     shares = bbox_overlaps(boxes, ignored, mode='iof')
     return by_overlap(shares, bbox_overlaps(boxes, ignored), bbox_overlaps(boxes, valid))
 

@@ -124,11 +124,17 @@ class IgnoresLocations:
         return not use_sigmoid and level.size(1) == getattr(self, 'cls_out_channels', None)
 
 
-class IgnoresCells(IgnoresLocations):
-    """Mixin for heads whose maps divide the whole input evenly into cells."""
+class IgnoresTouchedPoints(IgnoresLocations):
+    """Mixin for heads whose points stand for the cells around them.
 
-    # The cell of a centre touches the box, but its own centre can be outside of it.
+    The cell of an object's centre touches its box, but the point in it can be outside.
+    """
+
     valid_cells = 0.5
+
+
+class IgnoresCells(IgnoresTouchedPoints):
+    """Mixin for heads whose maps divide the whole input evenly into cells."""
 
     def grids(self, maps: Sequence[Tensor], metas: Sequence[dict]) -> list[Grid]:
         """The centres of the cells of each level."""
@@ -148,11 +154,10 @@ class IgnoresCentres(IgnoresCells):
         return super().predict_by_feat(*args, batch_img_metas=metas, **kwargs)
 
 
-class IgnoresCentrePoints(IgnoresLocations):
+class IgnoresCentrePoints(IgnoresTouchedPoints):
     """Mixin for CenterNet's later version, which has points at several levels."""
 
     nothing = NO_PEAK
-    valid_cells = 0.5
 
     def _get_targets_single(self, gt_instances: InstanceData, points: Tensor, *args, **kwargs):
         targets, boxes = super()._get_targets_single(gt_instances, points, *args, **kwargs)
