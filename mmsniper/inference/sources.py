@@ -16,7 +16,8 @@ from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
 
-from .videos import VIDEO_SUFFIXES, VideoFrames
+from .places import without_stem_of_their_own
+from .videos import VIDEO_SUFFIXES, VideoFrames, is_video
 
 Input = Union[str, Path, np.ndarray]
 Inputs = Union[Input, Sequence[Input], Iterable[Input]]
@@ -32,12 +33,14 @@ class Source:
         pixels: Shape (h, w, 3) or (h, w), uint8, BGR or grey; None of a file, which is read later.
         sequence: The stream that it is a frame of, whose frames are of one size and come one by
             one; None of other images.
+        fault: Why it cannot be looked at, as one sentence, if that is known already.
     """
 
     name: str
     path: str | None = None
     pixels: np.ndarray | None = field(default=None, repr=False)
     sequence: str | None = None
+    fault: str | None = None
 
 
 class Sources:
@@ -82,7 +85,10 @@ class Sources:
             return None
         total = 0
         for source in self._listed:
-            frames = VideoFrames(source.path).count if _is_video(source) else 1
+            try:
+                frames = VideoFrames(source.path).count if _is_video(source) else 1
+            except InputError:  # one image with a fault
+                frames = 1
             if frames is None:
                 return None
             total += frames
@@ -92,6 +98,11 @@ class Sources:
     def videos(self) -> list[Source]:
         """The videos, whose frames are images with their names in front."""
         return [source for source in self._listed if _is_video(source)]
+
+    @property
+    def sharing_stems(self) -> frozenset[str]:
+        """The names that without their endings would be others' too, as far as is listed."""
+        return without_stem_of_their_own(source.name for source in self._listed)
 
     @property
     def paths(self) -> list[str | None]:
@@ -106,7 +117,12 @@ class Sources:
             if not _is_video(source):
                 yield source
                 continue
-            for index, frame in enumerate(VideoFrames(source.path)):
+            try:
+                frames = VideoFrames(source.path)
+            except InputError as error:
+                yield Source(source.name, source.path, sequence=source.name, fault=str(error))
+                continue
+            for index, frame in enumerate(frames):
                 yield Source(f'{source.name}/{index:06d}', source.path, frame, source.name)
 
 
@@ -228,4 +244,4 @@ def _suffix(name: str) -> str:
 
 
 def _is_video(source: Source) -> bool:
-    return source.path is not None and _suffix(source.path) in VIDEO_SUFFIXES
+    return source.path is not None and is_video(source.path)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmsniper.errors import InputError
 from mmsniper.images.damage import captured_errors
+from mmsniper.utils.whole_file import temporary_of
 
 VIDEO_SUFFIXES = tuple(
     '.3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv'.split()
@@ -20,6 +21,11 @@ VIDEO_SUFFIXES = tuple(
 USUAL_FPS = 25.0
 # What FFmpeg's decoders say, such as "[mpeg4 @ 0x55d0] ac-tex damaged at 1 0".
 _COMPLAINT = re.compile(rb'\[(\w[\w,]*) @ [^\]]*\] (.*)')
+
+
+def is_video(path: str) -> bool:
+    """Whether a file is taken for a video: by the ending of its name."""
+    return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
 
 
 class VideoFrames:
@@ -160,7 +166,7 @@ class VideoWriter:
         self.codec: str | None = None
         self.written = 0
         # Encoders go by the ending.
-        self._temporary = self.path.with_name(f'.{self.path.name}.{os.getpid()}.mp4')
+        self._temporary = temporary_of(self.path, '.mp4')
         self._writer: cv2.VideoWriter | None = None
         if not 0 < self.fps <= 1000:
             raise InputError(f'cannot write video {path} of {fps} frames per second')

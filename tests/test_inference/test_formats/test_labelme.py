@@ -42,7 +42,7 @@ def written(folder, image):
 
 def test_boxes(tmp_path):
     content = written(tmp_path, detections())
-    assert os.listdir(tmp_path / 'labelme' / 'north') == ['1.jpg.json']
+    assert os.listdir(tmp_path / 'labelme' / 'north') == ['1.json']
     assert [content.pop(key) for key in ('version', 'flags')] == ['5.4.1', {}]
     assert [content.pop(key) for key in ('imageHeight', 'imageWidth')] == [40, 60]
     assert content.pop('imageData') is None and content.pop('imagePath') == 'north/1.jpg'
@@ -104,7 +104,7 @@ def test_the_image_is_found(tmp_path, name, relative, monkeypatch):
     path = os.path.relpath(image) if relative else str(image)
     given = detections(name=name, path=path)
     content = written('out' if relative else tmp_path / 'out', given)
-    file = tmp_path / 'out' / 'labelme' / f'{name}.json'
+    file = tmp_path / 'out' / 'labelme' / f'{name[:-4]}.json'
     assert (file.parent / content['imagePath']).read_text() == 'pixels'
     assert not os.path.isabs(content['imagePath'])
 
