@@ -29,16 +29,24 @@ def name_below(name: str, what: str) -> str:
     return name
 
 
-def check_length(path: Path, name: str) -> None:
-    """Raise an InputError if the file of an image would have too long a name for its disk."""
-    try:
-        os.lstat(path)
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise InputError(
-                f'{path.name[:40]}... of image {name[:40]}... is too long for the name of a file: '
-                'give the image a shorter one'
-            ) from error
+def check_length(path: Path, folder: Path, name: str) -> None:
+    """Raise an InputError if the file of an image would have too long a name for its disk.
+
+    Args:
+        path: The file, whose folder need not exist.
+        folder: One that exists and that it is below.
+        name: Of the image.
+    """
+    # Whether a part is too long is only said where its folder exists.
+    for place in (path, *(folder / part for part in path.relative_to(folder).parts)):
+        try:
+            os.lstat(place)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError(
+                    f'what is found in {name} cannot be written: {place.name} is too long for '
+                    'the name of a file; give the image a shorter one'
+                ) from error
 
 
 def stem(name: str) -> str:

@@ -54,7 +54,12 @@ class Outputs:
         for output in self.formats:
             output.check(source)
         if self.pictures is not None and not is_video(source.path or ''):
-            check_length(self.pictures.path(source.name), source.name)
+            check_length(self.pictures.path(source.name), self.folder, source.name)
+
+    def files_of_video(self, name: str) -> tuple[Path, Path]:
+        """That of a video's detections, and the video with what was found."""
+        drawn = name if name.lower().endswith('.mp4') else f'{name}.mp4'
+        return self.folder / f'{name}.jsonl', self.folder / drawn
 
 
 @dataclass(eq=False)
@@ -121,6 +126,9 @@ def run(
             if rank == 0:  # which may have been stopped while it tidied up
                 Journal(outputs.folder / _JOURNAL).remove()
             return _summary_of(outputs.folder)
+        for video in sources.videos:
+            for path in outputs.files_of_video(video.name):
+                check_length(path, outputs.folder, video.path)
         journal = Journal(outputs.folder / _JOURNAL, rank, world_size)
         stream = DetectionStream(detector, merging, batch_size, num_workers, journal)
         for image in progress(stream(sources, sources.is_stream, outputs.check)):
@@ -155,7 +163,7 @@ def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any
     if rank == 0:
         try:
             outcome[0] = action()
-        except InputError as error:
+        except (InputError, OSError) as error:
             outcome[1] = str(error)
     if world_size > 1:
         broadcast_object_list(outcome)
@@ -214,10 +222,11 @@ def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:
 
 def _write_video(video: Source, found: Iterable[ImageDetections], outputs: Outputs) -> str | None:
     """Write a line of JSON per frame, and the video with what was found; what is wrong with it."""
-    frames, name = VideoFrames(video.path), video.name
+    frames = VideoFrames(video.path)
+    table, drawing = outputs.files_of_video(video.name)
     pixels = iter(frames)
     writer = None
-    with whole_text_file(outputs.folder / f'{name}.jsonl') as lines:
+    with whole_text_file(table) as lines:
         try:
             for image in found:
                 frame = next(pixels, None)
@@ -227,8 +236,7 @@ def _write_video(video: Source, found: Iterable[ImageDetections], outputs: Outpu
                 if outputs.pictures is not None and frame is not None:
                     drawn = outputs.pictures.draw_frame(image, frame)
                     if writer is None:
-                        file_name = name if name.lower().endswith('.mp4') else f'{name}.mp4'
-                        writer = VideoWriter(outputs.folder / file_name, frames.fps)
+                        writer = VideoWriter(drawing, frames.fps)
                     writer.write(drawn)
             for _ in pixels:  # its end tells of damage
                 pass

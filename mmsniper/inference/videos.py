@@ -116,9 +116,10 @@ class VideoFrames:
     def _open(self) -> cv2.VideoCapture:
         # One thread complains while its frame is asked for, several do at any time.
         one_thread = [cv2.CAP_PROP_N_THREADS, 1]
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, one_thread)
+        path = _for_opencv(self.path)
+        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, one_thread)
         if not capture.isOpened():
-            capture = cv2.VideoCapture(str(self.path))
+            capture = cv2.VideoCapture(path)
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default everywhere
         return capture
 
@@ -131,6 +132,17 @@ class VideoFrames:
             near, complaint = complaints[0]
             notes.append(f'its decoder complains first near frame {near} ({complaint})')
         return f'video {self.path} may be damaged: {", and ".join(notes)}' if notes else None
+
+
+def _for_opencv(path: Path) -> str:
+    """A path as OpenCV takes it, which ends the program over one that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f'OpenCV cannot open video {path}, whose path is not UTF-8: rename it'
+        ) from error
+    return str(path)
 
 
 class VideoWriter:
@@ -238,6 +250,7 @@ class VideoWriter:
             self._temporary.unlink()
 
     def _open(self) -> cv2.VideoWriter:
+        path = _for_opencv(self._temporary)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch()  # says what is wrong, which OpenCV does not
@@ -248,7 +261,7 @@ class VideoWriter:
             # A missing encoder is no fault as long as another one is there.
             with captured_errors(hand_on=False):
                 fourcc = cv2.VideoWriter_fourcc(*codec)
-                writer = cv2.VideoWriter(str(self._temporary), fourcc, self.fps, even)
+                writer = cv2.VideoWriter(path, fourcc, self.fps, even)
             if writer.isOpened():
                 self.codec = codec
                 return writer

@@ -56,7 +56,7 @@ class ImageFormat(OutputFormat):
 
     def check(self, source: Source) -> None:
         """See :class:`OutputFormat`."""
-        check_length(self.path(source), source.name)
+        check_length(self.path(source), self.folder, source.name)
 
     def write(self, image: ImageDetections) -> None:
         """Write the file of an image; none of an image with a fault.
