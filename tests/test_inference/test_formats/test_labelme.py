@@ -123,3 +123,8 @@ def test_the_image_is_found_through_links(tmp_path):
 def test_an_address(tmp_path):
     given = detections(name='1.jpg', path='s3://bucket/1.jpg')
     assert written(tmp_path, given)['imagePath'] == 's3://bucket/1.jpg'
+
+
+def test_a_frame_is_looked_for_beside_its_file(tmp_path):
+    given = detections(name='clip.mp4/000012', path=str(tmp_path / 'clip.mp4'))
+    assert written(tmp_path, given)['imagePath'] == '000012.jpg'
