@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from mmsniper.errors import InputError
 from mmsniper.inference import Pictures, Sources, class_labels, load_detector, merging_of
-from mmsniper.inference.formats import FORMATS
+from mmsniper.inference.formats import FORMATS, CocoResults, ImageFormat, OutputFormat
 from mmsniper.inference.run import Outputs, Summary, run
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int, python_literal
@@ -58,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     pictures = None
     if args.pictures:
         pictures = Pictures(args.out_dir, detector.classes, args.pictures)
-    formats = [make_format(name, args, detector.classes) for name in dict.fromkeys(args.format)]
+    formats = [
+        make_format(name, args, detector.classes, sources) for name in dict.fromkeys(args.format)
+    ]
     settings = dict(
         config=str(args.config),
         checkpoint=content_hash(args.checkpoint),
@@ -108,8 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def report(summary: Summary, folder: Path) -> None:
     """Say what came of a run."""
     counts = summary.counts
-    good = summary.images - counts['broken']
-    print(f'{summary.detections} detections in {good} images: {folder}')
+    print(f'{summary.detections} detections in {summary.images} images: {folder}')
     if counts['views']:
         whole, detecting = summary.seconds
         print(
@@ -120,11 +121,16 @@ def report(summary: Summary, folder: Path) -> None:
         )
 
 
-def make_format(name: str, args: argparse.Namespace, classes: Sequence[str]):
+def make_format(
+    name: str, args: argparse.Namespace, classes: Sequence[str], sources: Sources
+) -> OutputFormat:
     """A format by its name."""
-    if name.startswith('coco') and args.ids_of:
-        return FORMATS[name](args.out_dir, classes, args.ids_of)
-    return FORMATS[name](args.out_dir, classes)
+    kind = FORMATS[name]
+    if issubclass(kind, CocoResults):
+        return kind(args.out_dir, classes, args.ids_of)
+    if issubclass(kind, ImageFormat):
+        return kind(args.out_dir, classes, sources.sharing_stems)
+    return kind(args.out_dir, classes)
 
 
 def own_device() -> str | None:

@@ -146,6 +146,8 @@ def in_lanes(batches: Iterable[Sequence[Sequence[View]]], num_lanes: int) -> Ite
 def _look(
     index: int, source: Source, plan: ViewPlan, size_of: Callable[[Source], tuple[int, int]]
 ) -> ImageToSee:
+    if source.fault is not None:
+        return ImageToSee(index, source, fault=source.fault)
     try:
         width, height = size_of(source)
         return ImageToSee(index, source, (height, width), plan.views(width, height))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-
-from mmsniper.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +46,6 @@ class ImageDetections:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def name_below(self, what: str) -> str:
-        """The name, after making sure that it is a path below any folder.
-
-        Args:
-            what: What is to be written there, such as 'picture'.
-
-        Raises:
-            InputError: It leads out of the folder.
-        """
-        name = PurePosixPath(self.name)
-        if name.is_absolute() or '..' in name.parts or not name.parts:
-            raise InputError(
-                f'no {what} of image {self.name!r} can be written: its name must be a path below a '
-                'folder'
-            )
-        return self.name
 
     def of(self, chosen: np.ndarray) -> ImageDetections:
         """Some of the detections, by indices or a mask of shape (n,)."""

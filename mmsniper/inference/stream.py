@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -91,7 +91,10 @@ class DetectionStream:
         self.seconds = 0.0
 
     def __call__(
-        self, sources: Iterable[Source], one_by_one: bool = False
+        self,
+        sources: Iterable[Source],
+        one_by_one: bool = False,
+        check: Callable[[Source], None] = lambda source: None,
     ) -> Iterator[ImageDetections]:
         """Detect on images.
 
@@ -99,6 +102,8 @@ class DetectionStream:
             sources: The images.
             one_by_one: Whether the images come as they arise, so that none is to be asked for
                 before it is needed.
+            check: Raises a ``ValueError`` of an image that is not to be looked at, which is a fault
+                of it.
 
         Yields:
             The result of each image that ``record`` wants, in order.
@@ -106,10 +111,16 @@ class DetectionStream:
         in_order: deque[_ImageUnderWay] = deque()
         under_way: dict[int, _ImageUnderWay] = {}
         blocks_begun: deque[tuple[Block, list[_ImageUnderWay]]] = deque()
+
+        def size_of(source: Source) -> tuple[int, int]:
+            size = self.dataset.size_of(source)
+            check(source)
+            return size
+
         planned = blocks(
             sources,
             self.detector.views.plan,
-            self.dataset.size_of,
+            size_of,
             self.detector.views.padded,
             self.batch_size,
             self.record.wants,

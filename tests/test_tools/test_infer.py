@@ -71,7 +71,7 @@ def test_all_formats_tell_the_same(inputs, expected, tmp_path):
         assert ours['bbox'] == theirs['bbox'] and ours['image_id'] == theirs['image_id']
         assert ours['area'] == pytest.approx(theirs['area'], abs=1e-3)
     for image in data.dataset['images']:
-        lines = expected[f'yolo/{image["file_name"]}.txt'].decode().splitlines()
+        lines = expected[f'yolo/labels/{image["file_name"][:-4]}.txt'].decode().splitlines()
         entries = data.imgToAnns[image['id']]
         assert len(lines) == len(entries)
         for line, entry in zip(lines, entries):
