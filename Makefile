@@ -14,7 +14,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 STAMP := $(VENV)/.setup-done
 
-.PHONY: help setup demo test test-slow setup-onedl test-onedl lint clean
+.PHONY: help setup demo test test-slow docs setup-onedl test-onedl lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,9 +22,10 @@ help:
 	@echo 'make demo       a demonstration on drawn images, without data or GPU'
 	@echo 'make test       the tests'
 	@echo 'make test-slow  the tests that take longer'
+	@echo 'make docs       the documentation site, into docs/_build/html'
 	@echo 'make test-onedl the tests of training and testing on the onedl forks of MMDetection, in $(VENV_ONEDL)'
 	@echo 'make lint       check style and formatting'
-	@echo 'make clean      remove $(VENV) and $(VENV_ONEDL)'
+	@echo 'make clean      remove $(VENV), $(VENV_ONEDL) and docs/_build'
 	@echo 'PYTHON=python3.11 and VENV=folder choose another Python and another folder.'
 
 setup: $(STAMP)
@@ -64,6 +65,12 @@ test: setup
 test-slow: setup
 	$(PY) -m pytest -q -m slow
 
+# A warning of Sphinx, such as a link that leads nowhere, is an error.
+docs: setup
+	@$(PIP) -r requirements-docs.txt
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo 'written: docs/_build/html/index.html'
+
 # The same steps with other packages into another folder: they would overwrite each other in one.
 setup-onedl:
 	@$(MAKE) --no-print-directory setup VENV='$(VENV_ONEDL)' MMCV='$(MMCV_ONEDL)' REQUIREMENTS=requirements-onedl.txt
@@ -76,4 +83,4 @@ lint: setup
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) $(VENV_ONEDL)
+	rm -rf $(VENV) $(VENV_ONEDL) docs/_build

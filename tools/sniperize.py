@@ -11,6 +11,11 @@ scales.py of tools/analysis_tools/analyze_scales.py. A level is SHORT,LONG in pi
 bound, or a factor; a range is LOW,HIGH on sqrt(w * h) in pixels of the image, with -1 for open:
 
 --levels 1400,2000 800,1280 -1,512 --valid-ranges -1,80 32,150 120,-1
+
+With data of your own the new config trains on them as it is: classes, their number, the levels that
+analyze_scales.py proposes, batch and schedule are set and listed.
+
+--ann train.json --images train --val val.json --val-images val --epochs 12 --load-from start.pth
 """
 
 from __future__ import annotations
@@ -21,10 +26,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsniper.conversion import Recipe, convert
+from mmsniper.conversion import OwnData, Recipe, Training, convert
 from mmsniper.conversion.source import load_source
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
+from mmsniper.utils.arguments import positive_int
 from mmsniper.utils.whole_file import write_whole
 
 
@@ -35,7 +41,9 @@ def main() -> None:
         raise InputError(f'-o {args.out} must end in .py')
     if args.out and args.out.is_dir():
         raise InputError(f'-o {args.out} is a folder; name a file')
-    config, changes = convert(args.config, recipe_of(args), args.train_batch_norm)
+    config, changes = convert(
+        args.config, recipe_of(args), args.train_batch_norm, data_of(args), training_of(args)
+    )
     text = config.pretty_text
     if args.out is None:
         print(changes, file=sys.stderr)
@@ -66,6 +74,28 @@ def recipe_of(args: argparse.Namespace) -> Recipe | None:
         if getattr(args, key) is not None:
             settings[key] = getattr(args, key)
     return Recipe(**settings) if settings else None
+
+
+def data_of(args: argparse.Namespace) -> OwnData | None:
+    """The data of the command line, or None if there are none.
+
+    Raises:
+        InputError: A part of them is missing.
+    """
+    if args.ann is None:
+        for option in ('images', 'val', 'val_images', 'classes'):
+            if getattr(args, option) is not None:
+                raise InputError(f'--{option.replace("_", "-")} needs --ann, an annotation file')
+        return None
+    if args.images is None:
+        raise InputError('--ann needs --images, the folder of the pictures')
+    return OwnData(args.ann, args.images, args.val, args.val_images, args.classes)
+
+
+def training_of(args: argparse.Namespace) -> Training | None:
+    """What the command line says of the training, or None if nothing."""
+    wanted = Training(args.batch_size, args.epochs, args.load_from)
+    return None if wanted == Training() else wanted
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -103,6 +133,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--train-batch-norm',
         action='store_true',
         help='train batch normalisation that CONFIG leaves in evaluation mode (norm_eval=True)',
+    )
+    own = parser.add_argument_group('data of your own, in COCO format')
+    own.add_argument('--ann', metavar='ANN.json', help='annotation file of the training')
+    own.add_argument('--images', metavar='DIR', help='folder of its pictures')
+    own.add_argument('--val', metavar='ANN.json', help='that of validation and test')
+    own.add_argument('--val-images', metavar='DIR', help='(default: that of --images)')
+    own.add_argument(
+        '--classes', nargs='+', metavar='NAME', help='those that are wanted (default: all)'
+    )
+    training = parser.add_argument_group('training, instead of as many pixels as CONFIG trains')
+    training.add_argument('--batch-size', type=positive_int, metavar='N', help='chips of a GPU')
+    training.add_argument('--epochs', type=positive_int, metavar='N', help='of chips')
+    training.add_argument(
+        '--load-from', metavar='FILE', help='begin with the weights of this checkpoint'
     )
     argv = sys.argv[1:] if argv is None else argv
     # To argparse "-1,512" looks like an option; with a space in front it does not.

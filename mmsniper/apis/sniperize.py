@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
-from mmsniper.conversion import Recipe, convert
+from mmsniper.conversion import OwnData, Recipe, Training, convert
 
 
 def sniperize(
-    cfg: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+    cfg: str | Config,
+    recipe: Recipe | None = None,
+    train_batch_norm: bool = False,
+    data: OwnData | None = None,
+    training: Training | None = None,
 ) -> Config:
     """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
 
@@ -23,6 +27,8 @@ def sniperize(
             paper's.
         train_batch_norm (bool): Whether to train batch normalisation that ``cfg`` leaves in
             evaluation mode (``norm_eval=True``). Defaults to False.
+        data (OwnData, optional): Data to put in the place of those of ``cfg``.
+        training (Training, optional): Batch size, epochs and weights to begin with.
 
     Returns:
         Config: Explicit, without bases.
@@ -30,6 +36,6 @@ def sniperize(
     Raises:
         InputError: The config is of a kind that is not supported; one sentence says why.
     """
-    converted, changes = convert(cfg, recipe, train_batch_norm)
+    converted, changes = convert(cfg, recipe, train_batch_norm, data, training)
     print(changes)
     return converted

@@ -2,6 +2,8 @@
 
 from .changes import Changes
 from .convert import convert
+from .own_data import OwnData
 from .recipe import Recipe
+from .training import Training
 
-__all__ = ['Changes', 'Recipe', 'convert']
+__all__ = ['Changes', 'OwnData', 'Recipe', 'Training', 'convert']

@@ -11,6 +11,7 @@ from mmdet.registry import HOOKS, METRICS
 from mmengine.config import Config
 
 from mmsniper.datasets.nesting import find_chip_dataset
+from mmsniper.errors import InputError
 
 from .batch_norm import convert_batch_norm
 from .changes import Changes, listed
@@ -28,10 +29,12 @@ from .detector import (
 )
 from .ignoring import apply_ignoring, plan_ignoring
 from .least_size import fit_least_size
+from .own_data import OwnData, proposed_recipe, put_in
 from .pipelines import PipelineSettings
 from .recipe import Recipe
 from .schedule import convert_batch_size, convert_schedule, trains_by_epoch
 from .source import check_supported, load_source
+from .training import Training, fit_training
 from .training_scale import has_fixed_size
 
 # What the runner and MMDetection's tools read. All else are variables that wrote these.
@@ -88,7 +91,11 @@ _LARGEST_STRIDE = 64
 
 
 def convert(
-    source: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+    source: str | Config,
+    recipe: Recipe | None = None,
+    train_batch_norm: bool = False,
+    data: OwnData | None = None,
+    training: Training | None = None,
 ) -> tuple[Config, Changes]:
     """Turn a config into one that trains on chips and tests on the pyramid.
 
@@ -98,6 +105,11 @@ def convert(
         recipe (Recipe, optional): Levels, valid ranges and chips. Defaults to the paper's.
         train_batch_norm (bool): Whether to train batch normalisation that the source leaves in
             evaluation mode (``norm_eval=True``). Defaults to False: it stays, with a note.
+        data (OwnData, optional): Data to put in the place of the source's, with levels that
+            ``analyze_scales`` proposes for it if there is no recipe. Defaults to the source's.
+        training (Training, optional): What is wanted of the training. Defaults to the source's,
+            converted by pixels; for own data the learning rate then follows the batch, and a
+            warm-up takes a tenth of a short training at most.
 
     Returns:
         tuple: The explicit config, and the list of what was changed and what was not.
@@ -107,7 +119,17 @@ def convert(
     """
     config, changes = load_source(source), Changes()
     check_supported(config)
-    if find_chip_dataset(config, 'train_dataloader') is not None:
+    on_chips = find_chip_dataset(config, 'train_dataloader') is not None
+    if on_chips and (data is not None or training is not None):
+        raise InputError(
+            'the config trains on chips already: inherit from it and set your data, batch size and '
+            'schedule there, or start from a config of MMDetection that trains on whole images'
+        )
+    if data is not None:
+        config = put_in(config, data, changes)
+        recipe = recipe or proposed_recipe(data, changes)
+        training = training or Training()
+    if on_chips:
         if recipe is not None and recipe != Recipe.from_config(config):
             changes.note(
                 'the levels, valid ranges and chips of the config stay; start from a config that '
@@ -116,10 +138,16 @@ def convert(
         if train_batch_norm:
             convert_batch_norm(config.model, True, changes)
         return config, changes
-    return _convert(config, recipe or Recipe(), train_batch_norm, changes), changes
+    return _convert(config, recipe or Recipe(), train_batch_norm, changes, training), changes
 
 
-def _convert(config: Config, recipe: Recipe, train_batch_norm: bool, changes: Changes) -> Config:
+def _convert(
+    config: Config,
+    recipe: Recipe,
+    train_batch_norm: bool,
+    changes: Changes,
+    training: Training | None,
+) -> Config:
     given = config.to_dict()
     data = take_apart(config.train_dataloader.to_dict()['dataset'], 'train_dataloader')
     new = _runner_settings(given, changes)
@@ -157,6 +185,8 @@ def _convert(config: Config, recipe: Recipe, train_batch_norm: bool, changes: Ch
     _convert_hooks(new, merging_settings(model), changes)
     convert_batch_size(new, cost, recipe.chip_size, changes)
     convert_schedule(new, cost, data.times, changes)
+    if training is not None:
+        fit_training(new, training, cost, changes)
     _import_mmsniper(new)
     filename = config.filename
     return Config(new, filename=filename if filename and os.path.isfile(filename) else None)

@@ -36,12 +36,14 @@ class Cost:
         chips_per_image (float): Chips for each image that the source trains.
         chip_pixels (float): Area of these together.
         basis (str): What the numbers are from, for a person.
+        num_images (int, optional): How many images there are, where they were counted.
     """
 
     image_pixels: float
     chips_per_image: float
     chip_pixels: float
     basis: str
+    num_images: int | None = None
 
 
 def estimate_cost(
@@ -118,4 +120,5 @@ def _measure(
         chips_per_image=len(chips) / boxes.num_images,
         chip_pixels=float(sides.prod(axis=1).sum() / boxes.num_images),
         basis='counted',
+        num_images=boxes.num_images,
     )

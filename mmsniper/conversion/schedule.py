@@ -68,17 +68,27 @@ def convert_schedule(config: dict, cost: Cost, times: int, changes: Changes) -> 
     old = loop['max_epochs']
     ratio = cost.image_pixels / cost.chip_pixels
     new = max(1, round(old * times * ratio))
-    factor = new / old
-    config['train_cfg'] = _scaled_loop(loop, new)
-    if config.get('param_scheduler'):
-        config['param_scheduler'] = _scaled_schedulers(config['param_scheduler'], factor, new)
-    _scale_hooks(config, factor)
+    set_epochs(config, new)
     repeated = f' x {times} of RepeatDataset, which is taken away,' if times > 1 else ''
     changes.change(
         f'schedule: {old} epochs{repeated} of {cost.image_pixels / 1e6:.2f} Mpx per image to {new} '
         f'epochs of {cost.chip_pixels / 1e6:.2f} Mpx ({cost.chips_per_image:.1f} chips per image, '
         f'{cost.basis}); milestones and intervals in proportion'
     )
+
+
+def set_epochs(config: dict, number: int) -> None:
+    """Let a training by epochs last for another number of them, all else in proportion, in place.
+
+    Args:
+        config (dict): With ``train_cfg``, ``param_scheduler``, hooks.
+        number (int): Of epochs.
+    """
+    factor = number / config['train_cfg']['max_epochs']
+    config['train_cfg'] = _scaled_loop(config['train_cfg'], number)
+    if config.get('param_scheduler'):
+        config['param_scheduler'] = _scaled_schedulers(config['param_scheduler'], factor, number)
+    _scale_hooks(config, factor)
 
 
 def scale_epoch(epoch: float, factor: float) -> int:

@@ -128,6 +128,35 @@ def test_bad_input(arguments, message, call_here, tmp_path):
     assert list(tmp_path.iterdir()) == [], 'nothing is written'
 
 
+def test_own_data(call_here, tmp_path):
+    write_coco(tmp_path, SIZES, BOXES)
+    options = ['--ann', 'annotations.json', '--images', '.', '--classes', 'b', '--epochs', '2']
+    status, output, errors = call_here(BASE, *options, '--batch-size', '3', '-o', 'own.py')
+    assert status == 0, errors
+    config = Config.fromfile(tmp_path / 'own.py')
+    chips = find_chip_dataset(config, 'train_dataloader')
+    assert chips['dataset']['metainfo']['classes'] == ('b',)
+    assert config.model.bbox_head.num_classes == 1
+    assert (config.train_cfg.max_epochs, config.train_dataloader.batch_size) == (2, 3)
+    assert 'changed: data: annotations.json and annotations.json, 1 class (b)' in output
+    assert 'changed: levels: ' in output
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--ann', 'annotations.json'], '--ann needs --images'),
+        (['--images', '.'], '--images needs --ann'),
+        (['--val-images', '.'], '--val-images needs --ann'),
+        (['--ann', 'gone.json', '--images', '.'], 'annotation file gone.json does not exist'),
+        (['--load-from', 'gone.pth'], 'checkpoint gone.pth does not exist'),
+    ],
+)
+def test_bad_own_data(arguments, message, call_here):
+    status, _, errors = call_here(BASE, '-o', 'out.py', *arguments)
+    assert status == 1 and message in errors
+
+
 def test_numbers_that_are_none(call_here):
     status, _, errors = call_here(BASE, '--levels', 'a,b', '--valid-ranges', '-1,5')
     assert status == 2 and "'a,b' is no pair of numbers" in errors
