@@ -1,0 +1,18 @@
+"""AutoFocus (arXiv:1812.01600): finer levels are looked at only where small objects may be."""
+
+from .chips import focus_chips, grow
+from .maps import FocusGrid
+from .search import CoarseToFine, Level, Marks, View
+from .settings import FocusSettings, read_focus
+
+__all__ = [
+    'CoarseToFine',
+    'FocusGrid',
+    'FocusSettings',
+    'Level',
+    'Marks',
+    'View',
+    'focus_chips',
+    'grow',
+    'read_focus',
+]

@@ -1,0 +1,59 @@
+"""What a detector's prediction of a view says about finer levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
+
+from mmsniper.merging.geometry import view_to_image
+
+from .search import CoarseToFine, Marks
+
+FOCUS_MAP = 'focus_map'
+FOCUS_STRIDE = 'focus_stride'
+
+
+def see_prediction(
+    search: CoarseToFine, sample: DetDataSample, chip: Sequence[float], unflip: bool = True
+) -> Marks | None:
+    """Take note of what a detector says of one of the views of a search.
+
+    Args:
+        search: Of the image.
+        sample: The prediction, ``pred_instances`` in pixels of the crop at original resolution,
+            and of a :class:`mmsniper.models.FocusDetector` its ``focus_map``.
+        chip: The crop, xyxy in pixels of the image.
+        unflip: Whether predictions are still flipped when the view was.
+
+    Returns:
+        See :meth:`CoarseToFine.see`.
+
+    Raises:
+        InputError: Likewise.
+    """
+    chip = np.asarray(chip, np.float32)
+    meta = sample.metainfo
+    flip = meta.get('flip_direction') if unflip and meta.get('flip') else None
+    boxes = get_box_tensor(sample.pred_instances.bboxes).detach().float()
+    boxes = view_to_image(boxes, chip, flip).cpu().numpy()
+    scores = sample.pred_instances.scores.detach().float().cpu().numpy()
+    focus_map = None
+    if search.level > 0 and FOCUS_MAP in sample:
+        focus_map = _focus_map(sample, flip)
+    return search.see(chip, boxes, scores, focus_map)
+
+
+def _focus_map(sample: DetDataSample, flip: str | None) -> tuple[np.ndarray, int]:
+    """The probabilities of the cells that lie on the view, and the side of a cell."""
+    stride = int(sample.metainfo[FOCUS_STRIDE])
+    height, width = sample.metainfo['img_shape'][:2]
+    probabilities = sample.focus_map.data[0, : -(-height // stride), : -(-width // stride)]
+    probabilities = probabilities.detach().float().cpu().numpy()
+    if flip in ('horizontal', 'diagonal'):
+        probabilities = probabilities[:, ::-1]
+    if flip in ('vertical', 'diagonal'):
+        probabilities = probabilities[::-1]
+    return probabilities, stride
