@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +9,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from mmsniper.datasets import ChipDataset, ViewSampler
+from mmsniper.datasets.passes import Passes
 from mmsniper.datasets.transforms.chip_window import level_size
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
@@ -79,7 +78,7 @@ class CoarseToFineLoader:
     def __iter__(self) -> Iterator[dict]:
         """The batches of an epoch."""
         self._batches_done = self._images_begun = 0
-        passes = _Passes(self.loader)
+        passes = self._passes()
         images = self.loader.sampler.images
         for begin in range(0, len(images), _BLOCK):
             block = images[begin : begin + _BLOCK].tolist()
@@ -90,9 +89,23 @@ class CoarseToFineLoader:
                 for place, (image, search) in enumerate(zip(block, searches))
                 for view in search.views
             ]:
-                for batch in passes.load(self._batches(items, searches)):
+                batches = self._batches(items, searches)
+                for batch in passes.load(batches, [batch[0].place for batch in batches]):
                     self._batches_done += 1
                     yield batch
+
+    def _passes(self) -> Passes:
+        loader = self.loader
+        settings = dict(
+            collate_fn=loader.collate_fn,
+            pin_memory=loader.pin_memory,
+            timeout=loader.timeout,
+            worker_init_fn=loader.worker_init_fn,
+            multiprocessing_context=loader.multiprocessing_context,
+        )
+        if loader.num_workers:
+            settings['prefetch_factor'] = loader.prefetch_factor
+        return Passes(_Views(loader.dataset), loader.num_workers, **settings)
 
     def _begin(self, image: int) -> CoarseToFine:
         search = search_of(self.loader.dataset, image, self.settings)
@@ -115,44 +128,6 @@ class CoarseToFineLoader:
             if len(group) == self.loader.batch_size:
                 full.append(begun.pop(size))
         return [*full, *begun.values()]
-
-
-class _Passes:
-    """A data loader whose batches are given anew for each pass, and whose workers stay."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        self.num_lanes = max(loader.num_workers, 1)
-        self._batches: Sequence[Sequence[_Item]] = ()
-        settings = dict(
-            num_workers=loader.num_workers,
-            collate_fn=loader.collate_fn,
-            pin_memory=loader.pin_memory,
-            timeout=loader.timeout,
-            worker_init_fn=loader.worker_init_fn,
-            multiprocessing_context=loader.multiprocessing_context,
-        )
-        if loader.num_workers:
-            settings.update(prefetch_factor=loader.prefetch_factor, persistent_workers=True)
-        views = _Views(loader.dataset)
-        self._loader = DataLoader(views, batch_sampler=self, **settings)
-
-    def load(self, batches: Sequence[Sequence[_Item]]) -> Iterator[dict]:
-        self._batches = batches
-        return iter(self._loader)
-
-    def __iter__(self) -> Iterator[Sequence[_Item]]:
-        """The batches of this pass, those of an image for one worker as long as all are busy."""
-        lanes = [deque() for _ in range(self.num_lanes)]
-        for batch in self._batches:
-            lanes[batch[0].place % self.num_lanes].append(batch)
-        for turn in itertools.count():
-            lane = lanes[turn % self.num_lanes] or max(lanes, key=len)
-            if not lane:
-                return
-            yield lane.popleft()
-
-    def __len__(self) -> int:
-        return len(self._batches)
 
 
 class _Views(Dataset):

@@ -16,13 +16,13 @@ from mmengine.structures import InstanceData
 
 from ..errors import InputError
 from ..focus import CoarseToFine
-from ..focus.predictions import FOCUS_MAP, see_prediction
+from ..focus.looked_at import LookedAt
+from ..focus.predictions import FOCUS_MAP, marks_of
 from ..merging.instances import merge_instances
 from ..merging.settings import check_nms
 from ..merging.views import map_view
 from ..utils.settings import check_limit, check_number, check_switch, check_whole
 from .images_in_order import ImagesInOrder, ImageUnderWay
-from .looked_at import LookedAt
 
 REQUIRED_KEYS = (
     'img_id',
@@ -204,7 +204,8 @@ class MergingEvaluator(Evaluator):
             'max_per_image.'.format(**count),
             logger='current',
         )
-        looked_at.log()
+        if sentence := looked_at.sentence:
+            print_log(sentence, logger='current')
         warn_of_not_finite(count['not_finite'])
         return self.evaluator.evaluate(self.num_images)
 
@@ -212,7 +213,7 @@ class MergingEvaluator(Evaluator):
         """Whether the view that was just added is the last one of its image."""
         if image.search is None:
             return len(image.views) == int(sample.num_views)
-        see_prediction(image.search, sample, sample.chip, self.unflip)
+        image.search.see(marks_of(image.search, sample, sample.chip, self.unflip))
         return not image.search.views
 
     def _add(self, sample: DetDataSample) -> DetDataSample:

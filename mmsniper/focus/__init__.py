@@ -3,7 +3,7 @@
 from .chips import focus_chips, grow
 from .maps import FocusGrid
 from .search import CoarseToFine, Level, Marks, View
-from .settings import FocusSettings, read_focus
+from .settings import FocusSettings, focus_of, read_focus
 
 __all__ = [
     'CoarseToFine',
@@ -13,6 +13,7 @@ __all__ = [
     'Marks',
     'View',
     'focus_chips',
+    'focus_of',
     'grow',
     'read_focus',
 ]

@@ -16,10 +16,10 @@ FOCUS_MAP = 'focus_map'
 FOCUS_STRIDE = 'focus_stride'
 
 
-def see_prediction(
+def marks_of(
     search: CoarseToFine, sample: DetDataSample, chip: Sequence[float], unflip: bool = True
 ) -> Marks | None:
-    """Take note of what a detector says of one of the views of a search.
+    """Where a detector's prediction of one of the views of a search calls for a finer level.
 
     Args:
         search: Of the image.
@@ -29,21 +29,21 @@ def see_prediction(
         unflip: Whether predictions are still flipped when the view was.
 
     Returns:
-        See :meth:`CoarseToFine.see`.
+        See :meth:`CoarseToFine.marks`.
 
     Raises:
         InputError: Likewise.
     """
+    if search.level == 0:
+        return None
     chip = np.asarray(chip, np.float32)
     meta = sample.metainfo
     flip = meta.get('flip_direction') if unflip and meta.get('flip') else None
     boxes = get_box_tensor(sample.pred_instances.bboxes).detach().float()
     boxes = view_to_image(boxes, chip, flip).cpu().numpy()
     scores = sample.pred_instances.scores.detach().float().cpu().numpy()
-    focus_map = None
-    if search.level > 0 and FOCUS_MAP in sample:
-        focus_map = _focus_map(sample, flip)
-    return search.see(chip, boxes, scores, focus_map)
+    focus_map = _focus_map(sample, flip) if FOCUS_MAP in sample else None
+    return search.marks(chip, boxes, scores, focus_map)
 
 
 def _focus_map(sample: DetDataSample, flip: str | None) -> tuple[np.ndarray, int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,11 +56,27 @@ class Marks(NamedTuple):
 
     Attributes:
         stride: The side of a cell in pixels of the level.
-        cells: The marked ones by their places in the map of the whole image, rows first, int64.
+        cells: The marked ones by their places in the map of the whole image, row by row, rising,
+            int64.
     """
 
     stride: int
     cells: np.ndarray
+
+    def to_json(self) -> dict[str, Any]:
+        """As an object of JSON, from which :meth:`from_json` makes the same again."""
+        ends = np.flatnonzero(np.diff(self.cells, append=-1) != 1)
+        starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+        runs = np.stack([self.cells[starts], ends - starts + 1], axis=1)
+        return dict(stride=self.stride, runs=runs.tolist())
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Marks:
+        """What :meth:`to_json` has written."""
+        starts, counts = np.array(content['runs'], np.int64).reshape(-1, 2).T
+        firsts = np.cumsum(counts) - counts
+        cells = np.arange(counts.sum()) + np.repeat(starts - firsts, counts)
+        return cls(content['stride'], cells)
 
 
 class CoarseToFine:
@@ -98,6 +114,7 @@ class CoarseToFine:
         self.settings = settings
         self.tile_overlap = tile_overlap
         self.seen = 0
+        self._stopped = False
         self.pixels = np.zeros(len(levels))
         self._whole = np.array([[0, 0, *size]], np.float32)
         self._begin(len(levels) - 1, self._tiles(len(levels) - 1, self._whole))
@@ -108,14 +125,14 @@ class CoarseToFine:
         tiles = [self._tiles(level, self._whole) for level in range(len(self.levels))]
         return np.array([self._count(level, boxes) for level, boxes in enumerate(tiles)])
 
-    def see(
+    def marks(
         self,
         chip: np.ndarray,
         boxes: np.ndarray,
         scores: np.ndarray,
         focus_map: tuple[np.ndarray, int] | None = None,
     ) -> Marks | None:
-        """Take note of what one of ``views`` saw; after the last one, those of the next level come.
+        """Where what one of ``views`` saw calls for the next finer level.
 
         Args:
             chip: Of the view.
@@ -125,36 +142,13 @@ class CoarseToFine:
                 cell in pixels of the level.
 
         Returns:
-            What it marked, for :meth:`see_again`; None of the finest level.
+            What is to be given to :meth:`see`; None of the finest level.
 
         Raises:
             InputError: The settings ask for a head, and there is none.
         """
-        marks = self._marks(chip, boxes, scores, focus_map) if self.level > 0 else None
-        self.see_again(marks)
-        return marks
-
-    def see_again(self, marks: Marks | None) -> None:
-        """Take note of what :meth:`see` returned for a view in an earlier run."""
-        if marks is not None:
-            if self._grid is None:
-                self._grid = self._new_grid(marks.stride)
-            self._grid.marked.flat[marks.cells] = True
-        self.seen += 1
-        if self.seen == self.planned:
-            self._go_on()
-
-    def skip(self) -> None:
-        """Take note of a view that shows nothing, and calls for nothing."""
-        self.see_again(None)
-
-    def _marks(
-        self,
-        chip: np.ndarray,
-        boxes: np.ndarray,
-        scores: np.ndarray,
-        focus_map: tuple[np.ndarray, int] | None,
-    ) -> Marks:
+        if self.level == 0:
+            return None
         source, threshold = self.settings.source, self._step.threshold
         if source == 'head' and focus_map is None:
             raise InputError(
@@ -175,6 +169,25 @@ class CoarseToFine:
                 grid.mark_boxes(calling_boxes(boxes, scores, threshold, grid.scale, sizes, finer))
         return Marks(grid.stride, np.flatnonzero(grid.marked))
 
+    def see(self, marks: Marks | None) -> None:
+        """Take note of one of ``views``; after the last one, those of the next level come.
+
+        Args:
+            marks: Of :meth:`marks`, now or in an earlier run; None of a view that calls for
+                nothing.
+        """
+        if marks is not None:
+            if self._grid is None:
+                self._grid = self._new_grid(marks.stride)
+            self._grid.marked.flat[marks.cells] = True
+        self.seen += 1
+        if self.seen == self.planned:
+            self._go_on()
+
+    def stop(self) -> None:
+        """Ask for no further level."""
+        self._stopped = True
+
     @property
     def _step(self) -> Step:
         num_steps = len(self.levels) - 1
@@ -187,7 +200,7 @@ class CoarseToFine:
         """To the next finer level, or to the end."""
         grid, level = self._grid, self.level - 1
         self.views = []
-        if grid is None or level < 0:
+        if grid is None or level < 0 or self._stopped:
             return
         step = self._step
         grown = grow(grid.marked, step.dilation)

@@ -136,6 +136,23 @@ def read_focus(settings: Mapping[str, Any] | FocusSettings | bool | None) -> Foc
     return FocusSettings(**given)
 
 
+def focus_of(focus: Mapping | bool | None, threshold: float | None) -> Mapping | bool | None:
+    """What a user asks for by a switch and a threshold, which implies it.
+
+    Args:
+        focus: The switch, or all settings.
+        threshold: In place of that of the settings; None leaves it.
+
+    Raises:
+        InputError: The switch says no, and there is a threshold.
+    """
+    if threshold is None:
+        return focus
+    if focus is False:
+        raise InputError('there is a threshold for a focus that is switched off: leave one out')
+    return dict(focus if isinstance(focus, Mapping) else {}, threshold=threshold)
+
+
 def _rises(low: float, high: float) -> bool:
     return 0 <= low < high
 

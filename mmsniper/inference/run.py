@@ -57,6 +57,8 @@ class Summary:
         faults: Why images are not among them, a sentence each.
         counts: What this process did in this run, see :class:`DetectionStream`.
         seconds: How long this run took, and how long of it the detector.
+        looked_at: Which share of the pyramid it looked at, in a sentence, if it went from coarse to
+            fine.
     """
 
     images: int = 0
@@ -64,6 +66,7 @@ class Summary:
     faults: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     seconds: tuple[float, float] = (0.0, 0.0)
+    looked_at: str = ''
 
 
 def run(
@@ -129,6 +132,7 @@ def run(
             summary = Summary()
         summary.counts = stream.counts
         summary.seconds = time.perf_counter() - started, stream.seconds
+        summary.looked_at = stream.looked_at.sentence
         return summary
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
