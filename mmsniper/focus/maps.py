@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from mmsniper.chips import box_sizes
-
+# Pixels of a level that is for objects of any size, of which smaller ones are looked at once more.
+_OPEN_RANGE = 64.0
 # A view begins at a whole pixel of the image, which is a whole number of cells but for rounding.
 _ROUNDING = 1e-3
 
@@ -106,35 +106,37 @@ class FocusGrid:
         return np.concatenate([low, high], axis=1).astype(np.float32)
 
 
-def calling_boxes(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    threshold: float,
+def calling_sizes(
     scale: float,
-    sizes: tuple[float, float],
+    own_range: tuple[float, float],
     finer_range: tuple[float, float],
-) -> np.ndarray:
-    """The detections that call for a look at the next finer level.
+    sizes: tuple[float, float] | None = None,
+) -> tuple[float, float]:
+    """The sizes of objects that call for a look at the next finer level.
+
+    These are the ones that the finer level is for and this one is not, and of those that both are
+    for, the smaller half: up to the geometric mean of the lower end of this level's valid range and
+    the upper end of the finer one's. With the paper's ranges (arXiv:1805.09300) that is about what
+    AutoFocus (arXiv:1812.01600) has as the end of what its head has not to learn, 90 pixels. A
+    level with an open lower end has 64 of its own pixels as the upper bound.
 
     Args:
-        boxes: xyxy in pixels of the image, shape (n, 4).
-        scores: Shape (n,).
-        threshold: The least score that counts.
-        scale: The scale factor of the level that they come from.
-        sizes: What lies above the first and below the second counts, on sqrt(w*h) in pixels of this
-            level.
-        finer_range: The valid range of the finer level, on sqrt(w*h) in pixels of the image, -1 for
-            an open end. What is above it does not count.
+        scale: The scale factor of this level.
+        own_range: Its valid range, on sqrt(w*h) in pixels of the image, -1 for an open end.
+        finer_range: That of the finer level.
+        sizes: What a user says instead, in pixels of this level. What the finer level is not for
+            does not call all the same.
 
     Returns:
-        np.ndarray: Those of ``boxes``.
+        tuple[float, float]: What lies above the first and below the second calls, on sqrt(w*h) in
+        pixels of the image.
     """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    image_sizes = box_sizes(boxes).astype(np.float64)
-    most = finer_range[1] if finer_range[1] >= 0 else math.inf
-    level_sizes = image_sizes * scale
-    wanted = (level_sizes > sizes[0]) & (level_sizes < sizes[1]) & (image_sizes < most)
-    return boxes[wanted & (np.asarray(scores) >= threshold) & np.isfinite(boxes).all(1)]
+    low, most = own_range[0], finer_range[1] if finer_range[1] >= 0 else math.inf
+    if sizes is not None:
+        return sizes[0] / scale, min(sizes[1] / scale, most)
+    if low <= 0:
+        return 0.0, min(_OPEN_RANGE / scale, most)
+    return 0.0, math.sqrt(low * most) if most < math.inf else 2 * low
 
 
 def _covered(offset: float) -> range:

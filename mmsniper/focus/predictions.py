@@ -42,12 +42,21 @@ def marks_of(
     boxes = get_box_tensor(sample.pred_instances.bboxes).detach().float()
     boxes = view_to_image(boxes, chip, flip).cpu().numpy()
     scores = sample.pred_instances.scores.detach().float().cpu().numpy()
-    focus_map = _focus_map(sample, flip) if FOCUS_MAP in sample else None
-    return search.marks(chip, boxes, scores, focus_map)
+    return search.marks(chip, boxes, scores, focus_map_of(sample, flip))
 
 
-def _focus_map(sample: DetDataSample, flip: str | None) -> tuple[np.ndarray, int]:
-    """The probabilities of the cells that lie on the view, and the side of a cell."""
+def focus_map_of(sample: DetDataSample, flip: str | None = None) -> tuple[np.ndarray, int] | None:
+    """The probabilities of the cells that lie on a view, and the side of a cell.
+
+    Args:
+        sample: The prediction.
+        flip: How it is flipped.
+
+    Returns:
+        None without a head.
+    """
+    if FOCUS_MAP not in sample:
+        return None
     stride = int(sample.metainfo[FOCUS_STRIDE])
     height, width = sample.metainfo['img_shape'][:2]
     probabilities = sample.focus_map.data[0, : -(-height // stride), : -(-width // stride)]

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsniper.chips import Pyramid, pyramid_views
+from mmsniper.chips import Pyramid, box_sizes, pyramid_views
 from mmsniper.errors import InputError
 
 from .chips import focus_chips, grow
-from .maps import FocusGrid, calling_boxes
+from .maps import FocusGrid, calling_sizes
 from .settings import FocusSettings, Step
 
 # More views than any level of an image has.
@@ -164,9 +164,7 @@ class CoarseToFine:
             if threshold == 0:
                 grid.mark_boxes(chip[None])
             else:
-                finer = self.levels[self.level - 1].valid_range
-                sizes = self.settings.sizes
-                grid.mark_boxes(calling_boxes(boxes, scores, threshold, grid.scale, sizes, finer))
+                grid.mark_boxes(self._calling(boxes[scores >= threshold]))
         return Marks(grid.stride, np.flatnonzero(grid.marked))
 
     def see(self, marks: Marks | None) -> None:
@@ -187,6 +185,16 @@ class CoarseToFine:
     def stop(self) -> None:
         """Ask for no further level."""
         self._stopped = True
+
+    def _calling(self, boxes: np.ndarray) -> np.ndarray:
+        """Those boxes, in pixels of the image, that the next finer level is to look at."""
+        own, finer = self.levels[self.level], self.levels[self.level - 1]
+        low, high = calling_sizes(
+            own.scale, own.valid_range, finer.valid_range, self.settings.sizes
+        )
+        boxes = boxes[np.isfinite(boxes).all(1)]
+        sizes = box_sizes(boxes)
+        return boxes[(sizes >= low) & (sizes < high)]
 
     @property
     def _step(self) -> Step:

@@ -42,9 +42,9 @@ class FocusSettings:
         source: What says where to look: ``'head'`` is what :class:`mmsniper.models.FocusDetector`
             predicts, ``'detections'`` those of the coarser level, ``'auto'`` the head if there is
             one.
-        sizes: Of the detections that say so, above the first and below the second number, on
-            sqrt(w*h) in pixels of the coarser level. What the finer level is not for does not count
-            in any case.
+        sizes: The detections that say so, from the first to below the second number, on sqrt(w*h)
+            in pixels of the coarser level. Defaults to None, by the levels' valid ranges: see
+            :func:`mmsniper.focus.maps.calling_sizes`.
         stride: The side of a cell in pixels of the coarser level, where detections say so. A head
             has its own.
 
@@ -52,11 +52,11 @@ class FocusSettings:
         InputError: A setting is impossible.
     """
 
-    threshold: float | Sequence[float] = 0.1
+    threshold: float | Sequence[float] = 0.02
     dilation: int | Sequence[int] = 3
     min_cells: int | Sequence[int] = 8
     source: str = 'auto'
-    sizes: tuple[float, float] = (0.0, 64.0)
+    sizes: tuple[float, float] | None = None
     stride: int = 8
 
     def __post_init__(self) -> None:
@@ -74,8 +74,7 @@ class FocusSettings:
         check_whole('focus', 'stride', self.stride, 1, 'pixels')
         if self.source not in SOURCES:
             raise InputError(f'source of focus is {self.source!r}: set {" or ".join(SOURCES)}')
-        is_pair = not isinstance(self.sizes, str) and len(_values(self.sizes)) == 2
-        if not is_pair or not all(map(is_number, self.sizes)) or not _rises(*self.sizes):
+        if self.sizes is not None and not _are_sizes(_values(self.sizes)):
             raise InputError(
                 f'sizes of focus are {self.sizes!r}: set the smallest and the largest size in '
                 'pixels, such as (0, 64)'
@@ -153,8 +152,8 @@ def focus_of(focus: Mapping | bool | None, threshold: float | None) -> Mapping |
     return dict(focus if isinstance(focus, Mapping) else {}, threshold=threshold)
 
 
-def _rises(low: float, high: float) -> bool:
-    return 0 <= low < high
+def _are_sizes(values: Sequence) -> bool:
+    return len(values) == 2 and all(map(is_number, values)) and 0 <= values[0] < values[1]
 
 
 def _values(value: Any) -> Sequence:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmsniper.focus import FocusGrid
-from mmsniper.focus.maps import calling_boxes
+from mmsniper.focus.maps import calling_sizes
 
 
 def cells_of(grid, size):
@@ -86,20 +86,12 @@ def test_which_boxes_hold_a_marked_cell():
     assert 0 < sum(expected) < 40
 
 
-def test_which_detections_call_for_a_finer_level():
-    boxes = np.array(
-        [
-            [0, 0, 20, 20],  # 10 px at the level
-            [0, 0, 8, 8],  # 4 px: below the sizes
-            [0, 0, 140, 140],  # 70 px: above them
-            [0, 0, 100, 100],  # the finer level is not for it
-            [0, 0, 20, 20],  # too unlikely
-            [0, 0, np.nan, 20],
-            [0, 0, np.inf, 20],
-        ],
-        np.float32,
-    )
-    scores = np.array([0.1, 0.9, 0.9, 0.9, 0.09, 0.9, 0.9])
-    found = calling_boxes(boxes, scores, 0.1, 0.5, (5, 64), (-1, 90))
-    assert found.tolist() == [[0, 0, 20, 20]]
-    assert len(calling_boxes(boxes, scores, 0.1, 0.5, (0, 64), (-1, -1))) == 3
+def test_which_sizes_call_for_a_finer_level():
+    # The paper's ranges in testing, at the coarsest level of an image of 640 x 480 pixels.
+    low, high = calling_sizes(0.8, (75, -1), (32, 180))
+    assert low == 0 and 64 < high * 0.8 < 96
+    assert calling_sizes(0.5, (-1, -1), (-1, -1)) == (0, 128)
+    assert calling_sizes(0.5, (-1, -1), (-1, 90)) == (0, 90)
+    assert calling_sizes(0.5, (50, -1), (-1, -1)) == (0, 100)
+    assert calling_sizes(0.5, (75, -1), (32, 180), (5, 64)) == (10, 128)
+    assert calling_sizes(0.5, (75, -1), (32, 100), (5, 64)) == (10, 100)

@@ -80,6 +80,8 @@ def test_focus_chips_of_a_small_object_down_to_the_finest_level():
     assert [view.level for view in look_at_all(search((800, 600), ranges=RANGES), box)] == [2, 1]
     box = np.array([[400.0, 300, 430, 330]]), np.array([0.2])
     assert len(look_at_all(search((800, 600), ranges=RANGES, threshold=0.3), box)) == 1
+    box = np.array([[400.0, 300, np.nan, 330], [400, 300, np.inf, 330]]), np.ones(2)
+    assert len(look_at_all(search((800, 600), ranges=RANGES), box)) == 1
 
 
 @pytest.mark.parametrize('size', [(640, 400), (333, 777)])
