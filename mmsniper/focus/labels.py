@@ -1,4 +1,4 @@
-"""What a focus map is to say on a chip: which cells hold an object that the next finer level is for.
+"""What a focus map is to say of a chip: which cells hold an object for the next finer level.
 
 Shapes: ``n`` boxes, ``(x1, y1, x2, y2)`` in pixels of the network's input.
 """
