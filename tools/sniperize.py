@@ -35,7 +35,7 @@ def main() -> None:
         raise InputError(f'-o {args.out} must end in .py')
     if args.out and args.out.is_dir():
         raise InputError(f'-o {args.out} is a folder; name a file')
-    config, changes = convert(args.config, recipe_of(args), args.train_batch_norm)
+    config, changes = convert(args.config, recipe_of(args), args.train_batch_norm, args.focus)
     text = config.pretty_text
     if args.out is None:
         print(changes, file=sys.stderr)
@@ -103,6 +103,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--train-batch-norm',
         action='store_true',
         help='train batch normalisation that CONFIG leaves in evaluation mode (norm_eval=True)',
+    )
+    parser.add_argument(
+        '--focus',
+        action='store_true',
+        help='add a focus head, which says where finer levels have to be looked at (AutoFocus)',
     )
     argv = sys.argv[1:] if argv is None else argv
     # To argparse "-1,512" looks like an option; with a space in front it does not.

@@ -8,7 +8,10 @@ from mmsniper.conversion import Recipe, convert
 
 
 def sniperize(
-    cfg: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+    cfg: str | Config,
+    recipe: Recipe | None = None,
+    train_batch_norm: bool = False,
+    focus: bool = False,
 ) -> Config:
     """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
 
@@ -23,6 +26,8 @@ def sniperize(
             paper's.
         train_batch_norm (bool): Whether to train batch normalisation that ``cfg`` leaves in
             evaluation mode (``norm_eval=True``). Defaults to False.
+        focus (bool): Whether to give the detector a focus head, which says where finer levels have
+            to be looked at (AutoFocus, arXiv:1812.01600). Defaults to False.
 
     Returns:
         Config: Explicit, without bases.
@@ -30,6 +35,6 @@ def sniperize(
     Raises:
         InputError: The config is of a kind that is not supported; one sentence says why.
     """
-    converted, changes = convert(cfg, recipe, train_batch_norm)
+    converted, changes = convert(cfg, recipe, train_batch_norm, focus)
     print(changes)
     return converted

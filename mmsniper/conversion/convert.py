@@ -26,6 +26,7 @@ from .detector import (
     merging_settings,
     pads_itself,
 )
+from .focus import add_focus_head
 from .ignoring import apply_ignoring, plan_ignoring
 from .least_size import fit_least_size
 from .pipelines import PipelineSettings
@@ -88,7 +89,10 @@ _LARGEST_STRIDE = 64
 
 
 def convert(
-    source: str | Config, recipe: Recipe | None = None, train_batch_norm: bool = False
+    source: str | Config,
+    recipe: Recipe | None = None,
+    train_batch_norm: bool = False,
+    focus: bool = False,
 ) -> tuple[Config, Changes]:
     """Turn a config into one that trains on chips and tests on the pyramid.
 
@@ -98,6 +102,8 @@ def convert(
         recipe (Recipe, optional): Levels, valid ranges and chips. Defaults to the paper's.
         train_batch_norm (bool): Whether to train batch normalisation that the source leaves in
             evaluation mode (``norm_eval=True``). Defaults to False: it stays, with a note.
+        focus (bool): Whether to give the detector a focus head, see
+            :class:`mmsniper.models.FocusHead`. Defaults to False.
 
     Returns:
         tuple: The explicit config, and the list of what was changed and what was not.
@@ -115,8 +121,11 @@ def convert(
             )
         if train_batch_norm:
             convert_batch_norm(config.model, True, changes)
-        return config, changes
-    return _convert(config, recipe or Recipe(), train_batch_norm, changes), changes
+    else:
+        config = _convert(config, recipe or Recipe(), train_batch_norm, changes)
+    if focus:
+        add_focus_head(config, changes)
+    return config, changes
 
 
 def _convert(config: Config, recipe: Recipe, train_batch_norm: bool, changes: Changes) -> Config:
