@@ -72,6 +72,8 @@ class Summary:
         faults: Why others could not be, and which videos may be damaged, a sentence each.
         counts: What this process did in this run, see :class:`DetectionStream`.
         seconds: How long this run took, and how long of it the detector.
+        looked_at: Which share of the pyramid it looked at, in a sentence, if it went from coarse to
+            fine.
     """
 
     images: int = 0
@@ -79,6 +81,7 @@ class Summary:
     faults: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     seconds: tuple[float, float] = (0.0, 0.0)
+    looked_at: str = ''
 
 
 def run(
@@ -146,6 +149,7 @@ def run(
             summary = Summary()
         summary.counts = stream.counts
         summary.seconds = time.perf_counter() - started, stream.seconds
+        summary.looked_at = stream.looked_at.sentence
         return summary
     except (OSError, InputError) as error:
         # What writes files says which one it could not write.
