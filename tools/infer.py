@@ -26,8 +26,9 @@ from mmengine.logging import MMLogger
 from tqdm import tqdm
 
 from mmsniper.errors import InputError
+from mmsniper.focus import focus_of
 from mmsniper.inference import Pictures, Sources, class_labels, load_detector, merging_of
-from mmsniper.inference.formats import FORMATS
+from mmsniper.inference.formats import FORMATS, CocoResults, ImageFormat, OutputFormat
 from mmsniper.inference.run import Outputs, Summary, run
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int, python_literal
@@ -52,13 +53,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         valid_ranges=args.valid_ranges,
         tile_size=args.tile_size,
         tile_overlap=args.tile_overlap,
+        focus=focus_of(args.focus, args.focus_threshold),
     )
     labels = class_labels(args.classes, detector.classes)
     merging = merging_of(detector.views.merging, args.merge, args.score_thr, labels)
     pictures = None
     if args.pictures:
         pictures = Pictures(args.out_dir, detector.classes, args.pictures)
-    formats = [make_format(name, args, detector.classes) for name in dict.fromkeys(args.format)]
+    formats = [
+        make_format(name, args, detector.classes, sources) for name in dict.fromkeys(args.format)
+    ]
     settings = dict(
         config=str(args.config),
         checkpoint=content_hash(args.checkpoint),
@@ -108,8 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def report(summary: Summary, folder: Path) -> None:
     """Say what came of a run."""
     counts = summary.counts
-    good = summary.images - counts['broken']
-    print(f'{summary.detections} detections in {good} images: {folder}')
+    print(f'{summary.detections} detections in {summary.images} images: {folder}')
     if counts['views']:
         whole, detecting = summary.seconds
         print(
@@ -118,13 +121,20 @@ def report(summary: Summary, folder: Path) -> None:
             f'out: {counts["range"]} out of their range, {counts["border"]} cut by tiles, '
             f'{counts["merging"]} seen twice, {counts["not_finite"]} not finite'
         )
+    if summary.looked_at:
+        print(summary.looked_at)
 
 
-def make_format(name: str, args: argparse.Namespace, classes: Sequence[str]):
+def make_format(
+    name: str, args: argparse.Namespace, classes: Sequence[str], sources: Sources
+) -> OutputFormat:
     """A format by its name."""
-    if name.startswith('coco') and args.ids_of:
-        return FORMATS[name](args.out_dir, classes, args.ids_of)
-    return FORMATS[name](args.out_dir, classes)
+    kind = FORMATS[name]
+    if issubclass(kind, CocoResults):
+        return kind(args.out_dir, classes, args.ids_of)
+    if issubclass(kind, ImageFormat):
+        return kind(args.out_dir, classes, sources.sharing_stems)
+    return kind(args.out_dir, classes)
 
 
 def own_device() -> str | None:
@@ -175,6 +185,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add('--tile-size', type=int, metavar='PIXELS', help='largest side of a view; -1: no tiles')
     add('--tile-overlap', type=float, metavar='SHARE', help='of a tile with the next one')
+    add(
+        '--focus',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='look at finer levels only where coarser ones say that small objects may be '
+        '(default: as the config says)',
+    )
+    add(
+        '--focus-threshold',
+        type=float,
+        metavar='PROBABILITY',
+        help='of a place that is looked at more closely, 0 for all (implies --focus)',
+    )
     add('--merge', choices=['nms', 'soft_nms', 'nmm', 'wbf'], help='how views become one result')
     add('--batch-size', type=positive_int, default=8, help='views at once (default: 8)')
     add('--workers', type=non_negative_int, default=2, help='that load views (default: 2)')

@@ -42,7 +42,12 @@ def main() -> None:
     if args.out and args.out.is_dir():
         raise InputError(f'-o {args.out} is a folder; name a file')
     config, changes = convert(
-        args.config, recipe_of(args), args.train_batch_norm, data_of(args), training_of(args)
+        args.config,
+        recipe_of(args),
+        args.train_batch_norm,
+        data_of(args),
+        training_of(args),
+        args.focus,
     )
     text = config.pretty_text
     if args.out is None:
@@ -133,6 +138,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--train-batch-norm',
         action='store_true',
         help='train batch normalisation that CONFIG leaves in evaluation mode (norm_eval=True)',
+    )
+    parser.add_argument(
+        '--focus',
+        action='store_true',
+        help='add a focus head, which says where finer levels have to be looked at (AutoFocus)',
     )
     own = parser.add_argument_group('data of your own, in COCO format')
     own.add_argument('--ann', metavar='ANN.json', help='annotation file of the training')

@@ -18,6 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from mmsniper.errors import InputError
+from mmsniper.focus import focus_of
 from mmsniper.inference import (
     DetectionStream,
     ImageDetections,
@@ -59,6 +60,11 @@ class PyramidInferencer:
         num_workers: Processes that load views of files and videos. The results do not depend on it.
         score_thr: Detections below are left out. 0 for all that the detector gives.
         classes: The names of those that are wanted. Defaults to all.
+        focus: Whether finer levels are looked at only where coarser ones say that small objects may
+            be, which takes a part of the time: True, or a dict of the arguments of
+            :class:`mmsniper.focus.FocusSettings`. Defaults to what the config has.
+        focus_threshold: The probability of a place that is looked at more closely, in place of that
+            of ``focus``, which it implies; 0 looks at everything.
         show_progress: Whether there is a progress bar.
 
     Attributes:
@@ -83,6 +89,8 @@ class PyramidInferencer:
         num_workers: int = 2,
         score_thr: float = 0.3,
         classes: Sequence[str] | None = None,
+        focus: Mapping[str, Any] | bool | None = None,
+        focus_threshold: float | None = None,
         show_progress: bool = True,
     ) -> None:
         self.detector = load_detector(
@@ -93,6 +101,7 @@ class PyramidInferencer:
             valid_ranges=valid_ranges,
             tile_size=tile_size,
             tile_overlap=tile_overlap,
+            focus=focus_of(focus, focus_threshold),
         )
         self.classes = tuple(self.detector.classes)
         self.model = self.detector.model
@@ -105,6 +114,11 @@ class PyramidInferencer:
     def counts(self):
         """What happened to the detections of the last call."""
         return self.stream.counts
+
+    @property
+    def looked_at(self) -> float | None:
+        """Which share of the pyramid's pixels the last call looked at; None without ``focus``."""
+        return self.stream.looked_at.share if self.stream.looked_at.sentence else None
 
     def detect(self, inputs: Inputs) -> Iterator[ImageDetections]:
         """Detect on images, and give the result of each as soon as it is there.

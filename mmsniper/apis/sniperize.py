@@ -13,6 +13,7 @@ def sniperize(
     train_batch_norm: bool = False,
     data: OwnData | None = None,
     training: Training | None = None,
+    focus: bool = False,
 ) -> Config:
     """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
 
@@ -29,6 +30,8 @@ def sniperize(
             evaluation mode (``norm_eval=True``). Defaults to False.
         data (OwnData, optional): Data to put in the place of those of ``cfg``.
         training (Training, optional): Batch size, epochs and weights to begin with.
+        focus (bool): Whether to give the detector a focus head, which says where finer levels have
+            to be looked at (AutoFocus, arXiv:1812.01600). Defaults to False.
 
     Returns:
         Config: Explicit, without bases.
@@ -36,6 +39,6 @@ def sniperize(
     Raises:
         InputError: The config is of a kind that is not supported; one sentence says why.
     """
-    converted, changes = convert(cfg, recipe, train_batch_norm, data, training)
+    converted, changes = convert(cfg, recipe, train_batch_norm, data, training, focus)
     print(changes)
     return converted

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from mmengine.registry import Registry
 
+from mmsniper.models.focus_detector import build_focus_detector, focus_detector_class
 from mmsniper.models.ignoring import build_ignore_aware_head, ignore_aware_class
+
+# What is no class but makes one of another: the key of that one, and how.
+_MAKERS = {
+    build_focus_detector: ('detector', focus_detector_class),
+    build_ignore_aware_head: ('head', ignore_aware_class),
+}
 
 
 def component_class(registry: Registry, config: dict | str | type | None) -> type | None:
@@ -16,16 +23,17 @@ def component_class(registry: Registry, config: dict | str | type | None) -> typ
 
     Returns:
         type, optional: The class, or None if there is no such name. That of an ``IgnoreAwareHead``
-        derives from the one that it is made of.
+        or a ``FocusDetector`` derives from the one that it is made of.
     """
     kind = config.get('type') if isinstance(config, dict) else config
     if kind is None or isinstance(kind, type):
         return kind
     try:
         found = registry.get(str(kind))
-        if found is build_ignore_aware_head:
-            inner = component_class(registry, config['head'])
-            return inner and ignore_aware_class(inner)
+        if found in _MAKERS:
+            key, make = _MAKERS[found]
+            inner = component_class(registry, config[key])
+            return inner and make(inner)
     except Exception:  # a dotted name is imported, which can fail in any way
         return None
     return found if isinstance(found, type) else None

@@ -27,6 +27,7 @@ from .detector import (
     merging_settings,
     pads_itself,
 )
+from .focus import add_focus_head
 from .ignoring import apply_ignoring, plan_ignoring
 from .least_size import fit_least_size
 from .own_data import OwnData, proposed_recipe, put_in
@@ -96,6 +97,7 @@ def convert(
     train_batch_norm: bool = False,
     data: OwnData | None = None,
     training: Training | None = None,
+    focus: bool = False,
 ) -> tuple[Config, Changes]:
     """Turn a config into one that trains on chips and tests on the pyramid.
 
@@ -110,6 +112,8 @@ def convert(
         training (Training, optional): What is wanted of the training. Defaults to the source's,
             converted by pixels; for own data the learning rate then follows the batch, and a
             warm-up takes a tenth of a short training at most.
+        focus (bool): Whether to give the detector a focus head, see
+            :class:`mmsniper.models.FocusHead`. Defaults to False.
 
     Returns:
         tuple: The explicit config, and the list of what was changed and what was not.
@@ -137,8 +141,11 @@ def convert(
             )
         if train_batch_norm:
             convert_batch_norm(config.model, True, changes)
-        return config, changes
-    return _convert(config, recipe or Recipe(), train_batch_norm, changes, training), changes
+    else:
+        config = _convert(config, recipe or Recipe(), train_batch_norm, changes, training)
+    if focus:
+        add_focus_head(config, changes)
+    return config, changes
 
 
 def _convert(

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 
 from mmsniper.chips import box_levels, positive_chips
 from mmsniper.datasets.annotation_file import annotation_files
-from mmsniper.datasets.box_table import read_boxes
+from mmsniper.datasets.box_table import BoxTable, read_boxes
 
 from .changes import Changes
 from .recipe import Recipe
@@ -67,7 +67,7 @@ def estimate_cost(
         chips an image has.
     """
     square = recipe.chip_size**2
-    if recipe.chips_per_image is None and _is_there(images):
+    if recipe.chips_per_image is None and is_there(images):
         try:
             return _measure(images, steps, batch_augments, recipe)
         except Exception as error:  # datasets can fail in any way on files that do not fit
@@ -89,21 +89,27 @@ def estimate_cost(
     return Cost(pixels, count, count * square * CHIP_FILLING, basis)
 
 
-def _is_there(images: dict) -> bool:
+def is_there(images: dict) -> bool:
+    """Whether the annotation files of a dataset's config are there."""
     files = [path for path, _ in annotation_files(images)]
     return bool(files) and all(os.path.isfile(path) for path in files)
 
 
-def _measure(
-    images: dict, steps: Sequence[dict], batch_augments: Sequence[dict], recipe: Recipe
-) -> Cost:
+def boxes_of(images: dict) -> BoxTable:
+    """The boxes and the sizes of images of a dataset's config, whose files are there."""
     # What datasets print belongs to no one's standard output. Wrappers need a scope to build what
     # they hold.
     scope = DefaultScope.overwrite_default_scope('mmdet')
     with contextlib.redirect_stdout(sys.stderr), scope:
         dataset = DATASETS.build(dict(images))
         dataset.full_init()
-        boxes = read_boxes(dataset)
+        return read_boxes(dataset)
+
+
+def _measure(
+    images: dict, steps: Sequence[dict], batch_augments: Sequence[dict], recipe: Recipe
+) -> Cost:
+    boxes = boxes_of(images)
     pyramid = recipe.train_pyramid
     images = boxes.boxes, boxes.image_starts, boxes.heights, boxes.widths
     grid = pyramid, recipe.chip_size

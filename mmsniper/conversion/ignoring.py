@@ -99,13 +99,13 @@ def apply_ignoring(model: dict) -> ConfigDict:
 
 
 def _heads(model: dict) -> dict[str, dict]:
-    """The configs of the heads that are trained: not a teacher's, and not what merges results."""
+    """The configs of the heads that detect: not a teacher's, and not what merges results."""
     return {
         key: value
         for key, value in model.items()
         if key.endswith('head')
         and not key.startswith('teacher')
-        and key != 'panoptic_fusion_head'
+        and key not in ('panoptic_fusion_head', 'focus_head')
         and isinstance(value, dict)
         and 'type' in value
     }

@@ -11,6 +11,7 @@ from mmdet.registry import DATASETS
 
 from mmsniper.chips import BoxLevels, ChipTable, Pyramid, box_sizes, pyramid_views
 from mmsniper.errors import InputError
+from mmsniper.focus import View
 
 from .annotation_reading import AnnotationReading
 from .announced_negatives import announced_room
@@ -324,17 +325,8 @@ class ChipDataset(ChipItems):
         """
         table, row = self._locate(index)
         image, level = int(table.image[row]), int(table.level[row])
-        info = self.dataset.get_data_info(image)
-        if image in self.boxes.unusable:
-            unusable = set(self.boxes.unusable[image].tolist())
-            info['instances'] = [
-                instance for i, instance in enumerate(info['instances']) if i not in unusable
-            ]
+        info = self._chip_info(image, level, table.boxes[row])
         info['sample_idx'] = row
-        info['chip'] = table.boxes[row].copy()
-        info['chip_level'] = level
-        info['chip_scale'] = float(self._scales[image, level])
-        info['valid_range'] = self.pyramid.valid_ranges[level]
         if self.test_mode:
             info['view'] = int(row - self.view_starts[image])
             info['num_views'] = int(self.view_starts[image + 1] - self.view_starts[image])
@@ -344,6 +336,43 @@ class ChipDataset(ChipItems):
             if promoted.any():
                 info['promoted_boxes'] = self.boxes.boxes[of_image][promoted]
         return info
+
+    def _chip_info(self, image: int, level: int, chip: np.ndarray) -> dict:
+        """An image's information with the keys of a chip of it."""
+        info = self.dataset.get_data_info(image)
+        if image in self.boxes.unusable:
+            unusable = set(self.boxes.unusable[image].tolist())
+            info['instances'] = [
+                instance for i, instance in enumerate(info['instances']) if i not in unusable
+            ]
+        info['chip'] = chip.copy()
+        info['chip_level'] = level
+        info['chip_scale'] = float(self._scales[image, level])
+        info['valid_range'] = self.pyramid.valid_ranges[level]
+        return info
+
+    def load_view(self, image: int, view: View) -> dict:
+        """A view of an image that a search asks for, after the pipeline.
+
+        Args:
+            image (int): Index of the image.
+            view (View): What is to be seen of it. How many there will be is not known:
+                ``num_views`` is 0.
+
+        Raises:
+            BrokenImageError: The image cannot be loaded.
+            InputError: The pipeline is empty, or gives None.
+        """
+        self.check_items()
+        info = self._chip_info(image, view.level, view.chip)
+        info.update(sample_idx=image, view=view.number, num_views=0)
+        results = self.run_pipeline(info)
+        if results is None:
+            raise InputError(
+                f'the pipeline of ChipDataset gave nothing for a view of {self.boxes.paths[image]}'
+                '; check its transforms'
+            )
+        return results
 
     def get_cat_ids(self, index: int) -> list[int]:
         """Class indices of the valid boxes that lie wholly in a chip."""

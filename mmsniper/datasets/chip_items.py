@@ -102,18 +102,13 @@ class ChipItems:
             # Stepping by a fixed amount keeps the replacement a function of the index alone.
             candidate = later * len(self) + (row + attempt) % len(self)
             try:
-                results = self.pipeline(self.get_data_info(candidate))
+                results = self.run_pipeline(self.get_data_info(candidate))
             except BrokenImageError as error:
                 if self.test_mode or not self.skip_broken_images:
                     raise
                 self._count_replaced(0)
                 MMLogger.get_current_instance().warning(f'Skipped a chip: {error}.')
                 continue
-            except MovedImageError as error:
-                names = suspects(self.pipeline)
-                raise InputError(
-                    f'{error} (such may be {names})' if names else str(error)
-                ) from error
             if results is not None:
                 return results
             self._count_replaced(1)
@@ -122,3 +117,16 @@ class ChipItems:
             + ('' if self.test_mode else f' and the {self.max_refetch} items after it')
             + '; check its transforms and images'
         )
+
+    def run_pipeline(self, info: dict) -> dict | None:
+        """What the pipeline makes of what is known of a chip or view.
+
+        Raises:
+            BrokenImageError: The image cannot be loaded.
+            InputError: The pipeline moves the image before the chip is cut.
+        """
+        try:
+            return self.pipeline(info)
+        except MovedImageError as error:
+            names = suspects(self.pipeline)
+            raise InputError(f'{error} (such may be {names})' if names else str(error)) from error

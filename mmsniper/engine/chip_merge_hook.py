@@ -21,6 +21,8 @@ from ..datasets.samplers import deal_to_workers
 from ..errors import InputError
 from ..evaluation import MergingEvaluator
 from ..evaluation.merging_evaluator import check_merging, check_meta_keys
+from ..focus import read_focus
+from .coarse_to_fine_loader import CoarseToFineLoader
 from .look_ahead import look_ahead
 from .merged_drawing import MergedDrawing
 
@@ -41,6 +43,9 @@ class ChipMergeHook(Hook):
         max_per_image: The most detections of a merged image; -1 for no limit.
         border_margin: How close to a tile's inner border a box may come, in pixels of the level.
         class_agnostic: Whether boxes of different classes meet in merging.
+        focus: Whether finer levels are looked at only where coarser ones say that small objects may
+            be (AutoFocus, arXiv:1812.01600): a dict of the arguments of
+            :class:`mmsniper.focus.FocusSettings`, or True. Defaults to None, the whole pyramid.
 
     Raises:
         InputError: If a setting is impossible.
@@ -54,7 +59,9 @@ class ChipMergeHook(Hook):
         max_per_image: int = 100,
         border_margin: float = 1.0,
         class_agnostic: bool = False,
+        focus: Mapping | bool | None = None,
     ) -> None:
+        self.focus = read_focus(focus)
         self.settings = dict(
             nms=nms,
             max_per_image=max_per_image,
@@ -105,7 +112,8 @@ class ChipMergeHook(Hook):
         dataset.views_are_merged = True
         # Images of different folders may have one id, and are told apart by their paths where they
         # are under way at once.
-        if all('img_path' in keys for keys in _meta_keys(dataset)):
+        by_path = all('img_path' in keys for keys in _meta_keys(dataset))
+        if by_path:
             deal_to_workers(loop.dataloader)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         loop.evaluator = MergingEvaluator(
@@ -114,6 +122,10 @@ class ChipMergeHook(Hook):
             unflip=not isinstance(model, BaseTTAModel),
             **self.settings,
         )
+        if self.focus is not None:
+            loop.dataloader = CoarseToFineLoader(
+                loop.dataloader, loop.evaluator, self.focus, by_path
+            )
         runner.hooks[:] = [
             MergedDrawing(hook, loop.evaluator, dataset)
             if isinstance(hook, DetVisualizationHook)
@@ -155,6 +167,8 @@ def _leave(runner: Runner, loop: BaseLoop) -> None:
     if isinstance(loop.evaluator, MergingEvaluator):
         loop.evaluator = loop.evaluator.evaluator
         loop.dataloader.dataset.views_are_merged = False
+    if isinstance(loop.dataloader, CoarseToFineLoader):
+        loop.dataloader = loop.dataloader.loader
 
 
 def _meta_keys(dataset) -> list[Sequence[str]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from mmsniper.focus import CoarseToFine
+
 
 @dataclass(eq=False)
 class ImageUnderWay:
@@ -19,12 +21,14 @@ class ImageUnderWay:
         counts: What happened to these detections.
         last: The sample of the last view by number, not by arrival, which the image's is made of.
         merged: The sample of the whole image, once all views are there.
+        search: What decides on its views, if that depends on what others saw.
     """
 
     views: dict[int, InstanceData] = field(default_factory=dict)
     counts: Counter = field(default_factory=Counter)
     last: DetDataSample | None = None
     merged: DetDataSample | None = None
+    search: CoarseToFine | None = None
 
     def add(self, sample: DetDataSample, instances: InstanceData) -> None:
         """Add a view, given as a sample about the image, and its detections."""
@@ -53,6 +57,12 @@ class ImagesInOrder:
     def num_unfinished(self) -> int:
         """How many images wait for more views."""
         return sum(map(len, self._unfinished.values()))
+
+    def begin(self, key: Hashable, search: CoarseToFine) -> None:
+        """Begin an image before any view of it comes."""
+        image = ImageUnderWay(search=search)
+        self._unfinished.setdefault(key, []).append(image)
+        self._in_order.append(image)
 
     def find(self, key: Hashable, view: int) -> ImageUnderWay:
         """The unfinished image of a key that lacks a view, which begins if there is none."""

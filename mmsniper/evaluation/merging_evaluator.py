@@ -15,11 +15,14 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from ..errors import InputError
+from ..focus import CoarseToFine
+from ..focus.looked_at import LookedAt
+from ..focus.predictions import FOCUS_MAP, marks_of
 from ..merging.instances import merge_instances
 from ..merging.settings import check_nms
 from ..merging.views import map_view
 from ..utils.settings import check_limit, check_number, check_switch, check_whole
-from .images_in_order import ImagesInOrder
+from .images_in_order import ImagesInOrder, ImageUnderWay
 
 REQUIRED_KEYS = (
     'img_id',
@@ -56,6 +59,9 @@ class MergingEvaluator(Evaluator):
     completes an image with the merged result. Fields other than ``pred_instances`` come from the
     view with the highest number; ground truth must be loaded in image pixels, that is with
     ``LoadAnnotations`` after the resizing, as everywhere in MMDetection's test pipelines.
+
+    Where the views of an image depend on what coarser ones saw, whoever plans them calls
+    :meth:`begin` for each image first (see :class:`mmsniper.engine.CoarseToFineLoader`).
 
     The images that the last call of :meth:`process` handed on are in ``finished``, a dict of their
     merged results by how many images of all ranks come before each. Images that a rank is given so
@@ -104,6 +110,7 @@ class MergingEvaluator(Evaluator):
         self.finished: dict[int, DetDataSample] = {}
         self._images = ImagesInOrder()
         self._counts: Counter = Counter()
+        self._looked_at = LookedAt()
         # Ranks take turns with the images (see ViewSampler), which start anew after the last one.
         self._next_image, self._image_step = get_dist_info()
 
@@ -131,6 +138,16 @@ class MergingEvaluator(Evaluator):
     def dataset_meta(self, dataset_meta: dict) -> None:
         self.evaluator.dataset_meta = dataset_meta
 
+    def begin(self, img_id: Any, img_path: str | None, search: CoarseToFine) -> None:
+        """Be told of an image whose views a search decides on, in the order of the images.
+
+        Args:
+            img_id: As its samples will have it.
+            img_path: Likewise.
+            search: What decides; it is shown what each view saw.
+        """
+        self._images.begin((img_id, img_path), search)
+
     def process(self, data_samples: Sequence[DetDataSample], data_batch: Any | None = None) -> None:
         """Takes the predictions of a batch of views and passes on the images whose turn it is now.
 
@@ -152,6 +169,8 @@ class MergingEvaluator(Evaluator):
             if self._next_image < self.num_images:
                 self.finished[self._next_image] = image.merged
                 self._counts.update(image.counts)
+                if image.search is not None:
+                    self._looked_at.add(image.search)
             self._next_image += self._image_step
             handed_on.append(image.merged)
         if handed_on:
@@ -171,6 +190,7 @@ class MergingEvaluator(Evaluator):
         totals = torch.tensor([self.num_unfinished, *counts], dtype=torch.int64)
         all_reduce(totals)  # all ranks must fail together: one alone would leave the others waiting
         unfinished, *counts = totals.tolist()
+        looked_at = self._looked_at.of_all_ranks()
         self._reset()
         if unfinished:
             raise InputError(
@@ -184,8 +204,17 @@ class MergingEvaluator(Evaluator):
             'max_per_image.'.format(**count),
             logger='current',
         )
+        if sentence := looked_at.sentence:
+            print_log(sentence, logger='current')
         warn_of_not_finite(count['not_finite'])
         return self.evaluator.evaluate(self.num_images)
+
+    def _has_all_views(self, image: ImageUnderWay, sample: DetDataSample) -> bool:
+        """Whether the view that was just added is the last one of its image."""
+        if image.search is None:
+            return len(image.views) == int(sample.num_views)
+        image.search.see(marks_of(image.search, sample, sample.chip, self.unflip))
+        return not image.search.views
 
     def _add(self, sample: DetDataSample) -> DetDataSample:
         """Adds a view; returns the sample to show for it, that of the image if it is complete."""
@@ -199,7 +228,7 @@ class MergingEvaluator(Evaluator):
         shown = _image_sample(sample, instances, keep=_VIEW_KEYS)
         image.add(shown, instances)
         image.counts['views'] += 1
-        if len(image.views) < int(meta['num_views']):
+        if not self._has_all_views(image, sample):
             return shown
         image.counts['images'] += 1
         if len(image.views) > 1:
@@ -270,5 +299,6 @@ def _image_sample(
     height, width = (int(value) for value in sample.metainfo['image_shape'])
     meta.update(ori_shape=(height, width), img_shape=(height, width), scale_factor=(1.0, 1.0))
     result = sample.new(metainfo=meta)
+    result.pop(FOCUS_MAP, None)
     result.pred_instances = instances
     return result

@@ -43,6 +43,7 @@ def opencv_misreads(photometric: int, planes: int, num_bands: int, bits: int) ->
 
 
 _NUMBERS = {1: 'u1', 3: 'u2', 4: 'u4', 13: 'u4', 16: 'u8'}
+_FLOATS = {11: 'f4', 12: 'f8'}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 
@@ -51,7 +52,7 @@ class TiffTags:
     """The tags of the first image in the bytes of a file.
 
     Args:
-        content: A TIFF file, or the TIFF structure that EXIF data consist of.
+        content: A TIFF file, also as a memory map, or the TIFF structure that EXIF data consist of.
 
     Raises:
         ValueError: The list of tags is not (wholly) there.
@@ -86,8 +87,25 @@ class TiffTags:
         kind, number, start = self._entries.get(tag, (0, 0, 0))
         if kind not in _NUMBERS:
             return np.zeros(0, np.int64)
+        return self._values(tag, _NUMBERS[kind], number, start)
+
+    def floats(self, tag: int) -> np.ndarray:
+        """The numbers that a tag holds, float64; none if the tag is missing.
+
+        Raises:
+            ValueError: They lie behind the end of the file, or it holds something else.
+        """
+        kind, number, start = self._entries.get(tag, (12, 0, 0))
+        form = {**_NUMBERS, **_FLOATS}.get(kind)
+        if form is None:
+            raise ValueError(f'its tag {tag} holds no numbers')
+        return self._values(tag, form, number, start).astype(np.float64)
+
+    def _values(self, tag: int, form: str, number: int, start: int) -> np.ndarray:
+        if number == 0:
+            return np.zeros(0, form)
         try:
-            return np.frombuffer(self._content, self._order + _NUMBERS[kind], number, start)
+            return np.frombuffer(self._content, self._order + form, number, start)
         except OverflowError as error:
             raise ValueError(f'its tag {tag} points behind its end') from error
 

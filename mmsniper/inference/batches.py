@@ -14,6 +14,7 @@ import numpy as np
 
 from mmsniper.datasets.samplers.view_sampler import deal
 from mmsniper.datasets.transforms.chip_window import level_size
+from mmsniper.focus import CoarseToFine
 
 from .sources import Source
 from .view_plan import ViewPlan, Views
@@ -21,6 +22,9 @@ from .view_plan import ViewPlan, Views
 # Blocks end at the image with which they have so many images or so many full batches.
 _MOST_IMAGES = 16
 _MOST_BATCHES = 8
+# Of images that are searched from coarse to fine: the more, the fuller are batches of chips of one
+# size.
+_MOST_SEARCHED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class View:
         scale: The scale factor of the level.
         valid_range: Of the level, on sqrt(w*h) in pixels of the image.
         number: Which of the image's views it is.
-        num_views: How many the image has.
+        num_views: How many the image has; 0 where that is not known.
     """
 
     block: int
@@ -62,8 +66,9 @@ class ImageToSee:
         index: Its place among all inputs.
         source: The image.
         shape: Height and width.
-        views: None where it cannot be looked at.
+        views: None where it cannot be looked at, or is searched.
         fault: Why, as one sentence.
+        search: What decides on its views, if that depends on what others saw.
     """
 
     index: int
@@ -71,6 +76,37 @@ class ImageToSee:
     shape: tuple[int, int] = (0, 0)
     views: Views | None = None
     fault: str | None = None
+    search: CoarseToFine | None = None
+
+    @property
+    def num_views(self) -> int:
+        """How many views are to be looked at now."""
+        return len(self.views or ()) if self.search is None else len(self.search.views)
+
+    def views_now(self) -> Iterator[dict]:
+        """Those views, as arguments of :class:`View`."""
+        if self.search is not None:
+            for view in self.search.views:
+                level = self.search.levels[view.level]
+                yield self._view(view.chip, view.level, level.scale, level.valid_range, view.number)
+        elif self.views is not None:
+            seen = zip(self.views.boxes, self.views.levels.tolist())
+            for number, (chip, level) in enumerate(seen):
+                scale, valid_range = self.views.scales[level], self.views.valid_ranges[level]
+                yield self._view(chip, level, scale, valid_range, number)
+
+    def _view(self, chip, level: int, scale: float, valid_range, number: int) -> dict:
+        return dict(
+            image=self.index,
+            source=self.source,
+            shape=self.shape,
+            chip=chip,
+            level=level,
+            scale=scale,
+            valid_range=valid_range,
+            number=number,
+            num_views=0 if self.views is None else len(self.views),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +116,8 @@ class Block:
     Attributes:
         number: From 0.
         images: In order.
-        batches: Of their views. All views of a batch have one size once they are padded.
+        batches: Of those of their views that are known. All views of a batch have one size once
+            they are padded.
     """
 
     number: int
@@ -117,7 +154,7 @@ def blocks(
     def finished() -> Iterator[Block]:
         nonlocal number, images, num_views
         if images and chosen(number):
-            yield Block(number, images, _batches(number, images, padded, batch_size))
+            yield Block(number, images, batches_of(number, images, padded, batch_size))
         number += bool(images)
         images, num_views = [], 0
 
@@ -126,8 +163,9 @@ def blocks(
             yield from finished()
             sequence = source.sequence
         images.append(_look(index, source, plan, size_of))
-        num_views += len(images[-1].views or ())
-        most = _MOST_IMAGES if sequence is None else batch_size
+        num_views += images[-1].num_views
+        most = _MOST_IMAGES if plan.focus is None else _MOST_SEARCHED
+        most = most if sequence is None else batch_size
         if len(images) >= most or num_views >= _MOST_BATCHES * batch_size:
             yield from finished()
     yield from finished()
@@ -146,44 +184,45 @@ def in_lanes(batches: Iterable[Sequence[Sequence[View]]], num_lanes: int) -> Ite
 def _look(
     index: int, source: Source, plan: ViewPlan, size_of: Callable[[Source], tuple[int, int]]
 ) -> ImageToSee:
+    if source.fault is not None:
+        return ImageToSee(index, source, fault=source.fault)
     try:
         width, height = size_of(source)
+        if plan.focus is not None:
+            search = plan.search(width, height)
+            return ImageToSee(index, source, (height, width), search=search)
         return ImageToSee(index, source, (height, width), plan.views(width, height))
     except ValueError as error:  # of a broken image, or of a setting that does not fit this one
         return ImageToSee(index, source, fault=str(error))
 
 
-def _batches(
+def batches_of(
     block: int,
     images: Sequence[ImageToSee],
     padded: Callable[[int, int], tuple[int, int]],
     batch_size: int,
+    first: int = 0,
 ) -> list[list[View]]:
-    full: list[list[View]] = []
-    begun: dict[tuple[int, int], list[View]] = {}  # by the size that the detector sees
+    """The batches of the views of some images that are to be looked at now.
+
+    Args:
+        block: The number of the block.
+        images: Of the block.
+        padded: See :func:`blocks`.
+        batch_size: Likewise.
+        first: The number of the first batch.
+    """
+    full: list[list[dict]] = []
+    begun: dict[tuple[int, int], list[dict]] = {}  # by the size that the detector sees
     for image in images:
-        if image.views is None:
-            continue
-        for number, (chip, level) in enumerate(zip(image.views.boxes, image.views.levels)):
-            scale = image.views.scales[level]
-            sides = chip[2:] - chip[:2]
-            size = padded(*level_size(sides.tolist(), scale))
-            view = dict(
-                image=image.index,
-                source=image.source,
-                shape=image.shape,
-                chip=chip,
-                level=int(level),
-                scale=scale,
-                valid_range=image.views.valid_ranges[level],
-                number=number,
-                num_views=len(image.views),
-            )
+        for view in image.views_now():
+            sides = view['chip'][2:] - view['chip'][:2]
+            size = padded(*level_size(sides.tolist(), view['scale']))
             group = begun.setdefault(size, [])
             group.append(view)
             if len(group) == batch_size:
                 full.append(begun.pop(size))
     return [
         [View(block=block, batch=number, **view) for view in group]
-        for number, group in enumerate([*full, *begun.values()])
+        for number, group in enumerate([*full, *begun.values()], first)
     ]

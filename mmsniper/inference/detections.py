@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from mmsniper.errors import InputError
+from mmsniper.focus import Marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +32,7 @@ class ImageDetections:
         levels: Shape (n,), int64, the pyramid level that found each, 0 is the finest.
         masks: A COCO RLE of the whole image each, ``counts`` a str; None of a detector of boxes.
         fault: Why there is no result, as one sentence; None if all went well.
+        marks: Of a view, where it calls for a look at a finer level, if anything does.
     """
 
     index: int
@@ -46,26 +46,10 @@ class ImageDetections:
     levels: np.ndarray
     masks: Sequence[Mapping[str, Any]] | None = None
     fault: str | None = None
+    marks: Marks | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def name_below(self, what: str) -> str:
-        """The name, after making sure that it is a path below any folder.
-
-        Args:
-            what: What is to be written there, such as 'picture'.
-
-        Raises:
-            InputError: It leads out of the folder.
-        """
-        name = PurePosixPath(self.name)
-        if name.is_absolute() or '..' in name.parts or not name.parts:
-            raise InputError(
-                f'no {what} of image {self.name!r} can be written: its name must be a path below a '
-                'folder'
-            )
-        return self.name
 
     def of(self, chosen: np.ndarray) -> ImageDetections:
         """Some of the detections, by indices or a mask of shape (n,)."""
@@ -88,6 +72,7 @@ class ImageDetections:
 
     def to_json(self) -> dict[str, Any]:
         """As an object of JSON, from which :meth:`from_json` makes the same again."""
+        marks = {} if self.marks is None else dict(marks=self.marks.to_json())
         return dict(
             index=self.index,
             name=self.name,
@@ -101,14 +86,17 @@ class ImageDetections:
             levels=self.levels.tolist(),
             masks=None if self.masks is None else [dict(mask) for mask in self.masks],
             fault=self.fault,
+            **marks,
         )
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ImageDetections:
         """What :meth:`to_json` has written."""
+        marks = content.get('marks')
         return cls(
             **{
                 **content,
+                'marks': None if marks is None else Marks.from_json(marks),
                 'boxes': np.array(content['boxes'], np.float32).reshape(-1, 4),
                 'scores': np.array(content['scores'], np.float32),
                 'labels': np.array(content['labels'], np.int64),

@@ -78,7 +78,13 @@ def load_detector(
     if checkpoint is not None:
         load_weights(built, checkpoint, weights)
     device = device or _best_device(built if model is built else None)
-    built.to(device).eval()
+    try:
+        built.to(device).eval()
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f'the model cannot be brought to device {str(device)!r}: {reason}'
+        ) from error
     return Detector(built, _classes(built, checkpoint, config), views)
 
 
@@ -93,7 +99,7 @@ def read_checkpoint(path: str | Path) -> Mapping:
     try:
         content = load_checkpoint(str(path), map_location='cpu')
     except Exception as error:  # of many types, where the file is something else
-        reason = ' '.join(str(error).split())[:300]
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
         raise InputError(f'{path} cannot be read as a checkpoint: {reason}') from error
     if not isinstance(content, Mapping):
         raise InputError(f'{path} is no checkpoint, but holds a {type(content).__name__}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from mmengine.logging import print_log
 from mmsniper.errors import InputError
 
 from ..images.formats import is_tiff
-from ..images.optional import tifffile
 from ..images.orientation import UPRIGHT
-from ..images.tiff import ORIENTATION
+from ..images.tiff import ORIENTATION, TiffTags
 from ..images.windows import image_orientation, image_size
+from .videos import is_video
 
 # GeoTIFF's tags, its keys and their values.
 PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
@@ -69,20 +70,22 @@ def map_transform(path: str | Path) -> GeoReference | None:
 
     It comes from the tags of a GeoTIFF, or else from a world file next to the image, such as
     ``a.tfw`` of ``a.tif`` or ``a.jgw`` of ``a.jpg``, or ``a.wld`` of either. As in GDAL, both are
-    about the pixels as they are stored. Files at other places than a local disk have none.
+    about the pixels as they are stored. Videos have none, nor have files elsewhere than on a local
+    disk.
 
     Raises:
         InputError: The georeference cannot be read, or cannot be that of an image.
     """
     path = Path(path)
-    if not path.is_file():
+    if is_video(str(path)) or not path.is_file():
         return None
-    with path.open('rb') as file:
-        tags = _read_tags(path) if is_tiff(file.read(16)) else {}
     try:
+        tags = _read_tags(path)
         keys = _geo_keys(tags)
         matrix = _matrix_of_tags(tags, keys)
-    except (IndexError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}') from error
+    except ValueError as error:
         raise InputError(
             f'the GeoTIFF tags of {path} cannot be understood ({error}); repair or remove them'
         ) from error
@@ -90,7 +93,7 @@ def map_transform(path: str | Path) -> GeoReference | None:
     if matrix is None:
         source = next(filter(Path.is_file, _world_files(path)), None)
         if source is None:
-            if tags.get(TIE_POINTS) is not None:
+            if len(tags.get(TIE_POINTS, ())):
                 print_log(
                     f'the ground control points of {path} are not used; warp it, such as with '
                     'gdalwarp, to have its detections on the map',
@@ -106,30 +109,25 @@ def map_transform(path: str | Path) -> GeoReference | None:
     return GeoReference(_of_upright(matrix, path, tags), _epsg(keys))
 
 
-def _read_tags(path: Path) -> dict[int, object]:
-    """What tags of a TIFF's first image hold; None of those that it lacks."""
-    if tifffile is None:
-        raise InputError(
-            f'whether {path} lies on a map cannot be read without tifffile: pip install '
-            "'mmsniper[images]'"
-        )
-    wanted = PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, ORIENTATION
-    try:
-        with tifffile.TiffFile(path) as file:
-            tags = file.pages.first.tags
-            return {tag: tags.valueof(tag) for tag in wanted}
-    except Exception as error:  # whatever a damaged structure leads to
-        raise InputError(f'the tags of {path} cannot be read: {error}') from error
+def _read_tags(path: Path) -> dict[int, np.ndarray]:
+    """The numbers in the tags of a TIFF's first image, none of those that it lacks.
+
+    Of other files there are no tags.
+
+    Raises:
+        ValueError: They cannot be understood.
+    """
+    with path.open('rb') as file:
+        if not is_tiff(file.read(16)):
+            return {}
+        tags = TiffTags(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    places = PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS
+    return {ORIENTATION: tags.numbers(ORIENTATION), **{tag: tags.floats(tag) for tag in places}}
 
 
-def _numbers(tags: Mapping[int, object], tag: int) -> np.ndarray:
-    value = tags.get(tag)
-    return np.zeros(0) if value is None else np.atleast_1d(np.asarray(value, np.float64))
-
-
-def _geo_keys(tags: Mapping[int, object]) -> dict[int, int]:
+def _geo_keys(tags: Mapping[int, np.ndarray]) -> dict[int, int]:
     """The keys whose values are whole numbers; others have theirs in another tag."""
-    entries = _numbers(tags, GEO_KEYS).astype(np.int64)
+    entries = tags.get(GEO_KEYS, np.zeros(0)).astype(np.int64)
     entries = entries[4 : len(entries) // 4 * 4].reshape(-1, 4).tolist()
     return {key: value for key, place, _, value in entries if place == 0}
 
@@ -143,16 +141,18 @@ def _epsg(keys: Mapping[int, int]) -> int | None:
     return None if code in _NO_CODE else code
 
 
-def _matrix_of_tags(tags: Mapping[int, object], keys: Mapping[int, int]) -> np.ndarray | None:
+def _matrix_of_tags(tags: Mapping[int, np.ndarray], keys: Mapping[int, int]) -> np.ndarray | None:
     """(2, 3), from stored pixels' corner coordinates to the map."""
-    scale, tie = _numbers(tags, PIXEL_SCALE), _numbers(tags, TIE_POINTS)
+    scale, tie, whole = (
+        tags.get(tag, np.zeros(0)) for tag in (PIXEL_SCALE, TIE_POINTS, TRANSFORMATION)
+    )
     if len(scale) >= 2 and scale[:2].all() and len(tie) >= 6:
         # GDAL takes a negative height of pixels for a mistake, too.
         width, height = scale[0], -abs(scale[1])
         column, row, _, x, y, _ = tie[:6]
         matrix = np.array([[width, 0, x - width * column], [0, height, y - height * row]])
-    elif len(_numbers(tags, TRANSFORMATION)) == 16:
-        matrix = _numbers(tags, TRANSFORMATION).reshape(4, 4)[:2, [0, 1, 3]]
+    elif len(whole) == 16:
+        matrix = whole.reshape(4, 4)[:2, [0, 1, 3]]
     else:
         return None
     return _from_centres(matrix) if keys.get(_RASTER_TYPE) == _PIXEL_IS_POINT else matrix
@@ -186,9 +186,9 @@ def _read_world_file(path: Path) -> np.ndarray:
     return _from_centres(np.array([[column_x, row_x, x], [column_y, row_y, y]]))
 
 
-def _of_upright(matrix: np.ndarray, path: Path, tags: Mapping[int, object]) -> np.ndarray:
+def _of_upright(matrix: np.ndarray, path: Path, tags: Mapping[int, np.ndarray]) -> np.ndarray:
     """A matrix for points of the image as it was stored, for those of the upright one."""
-    orientation = tags.get(ORIENTATION) if tags else image_orientation(path)
+    orientation = next(iter(tags[ORIENTATION]), UPRIGHT) if tags else image_orientation(path)
     if orientation == UPRIGHT or orientation not in range(1, 9):
         return matrix
     width, height = image_size(path)

@@ -18,6 +18,7 @@ from mmsniper.visualization.text import line_height, put_text, text_width
 
 from .closeups import choose_closeups, in_window
 from .detections import ImageDetections
+from .places import name_below
 
 HUGE = 16_000_000  # pixels
 STRIP = 16_000_000  # pixels
@@ -85,10 +86,17 @@ class Pictures:
         """
         if image.fault is not None:
             return
-        name = image.name_below('picture')
         for part, picture in self._pages(image, pixels):
             _, content = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            write_whole(self.folder / f'{name}{part}.jpg', content.tobytes())
+            write_whole(self.path(image.name, part), content.tobytes())
+
+    def path(self, name: str, part: str = '') -> Path:
+        """The file of an image, or of a part of a huge one.
+
+        Raises:
+            InputError: The image's name leads out of the folder.
+        """
+        return self.folder / f'{name_below(name, "picture")}{part}.jpg'
 
     def draw(self, image: ImageDetections, pixels: np.ndarray | None = None) -> np.ndarray:
         """One picture of an image; of a huge one the overview.

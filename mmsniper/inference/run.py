@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
-from mmsniper.utils.whole_file import whole_text_file, write_whole
+from mmsniper.utils.whole_file import remove_leftovers, whole_text_file, write_whole
 
 from .detections import ImageDetections
 from .detector import Detector
@@ -24,12 +25,14 @@ from .formats import CollectedFormat, ImageFormat, OutputFormat
 from .journal import Journal, check_same
 from .merging import Merging
 from .pictures import Pictures
+from .places import check_length
 from .sources import Source, Sources
 from .stream import DetectionStream
-from .videos import VideoFrames, VideoWriter
+from .videos import VideoFrames, VideoWriter, is_video
 
 RECORD = 'run.json'
 _JOURNAL = 'unfinished'
+_FULL = errno.ENOSPC, errno.EDQUOT
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +49,31 @@ class Outputs:
     formats: Sequence[OutputFormat]
     pictures: Pictures | None = None
 
+    def check(self, source: Source) -> None:
+        """Raise an InputError if what is found in an image could not be written."""
+        for output in self.formats:
+            output.check(source)
+        if self.pictures is not None and not is_video(source.path or ''):
+            check_length(self.pictures.path(source.name), self.folder, source.name)
+
+    def files_of_video(self, name: str) -> tuple[Path, Path]:
+        """That of a video's detections, and the video with what was found."""
+        drawn = name if name.lower().endswith('.mp4') else f'{name}.mp4'
+        return self.folder / f'{name}.jsonl', self.folder / drawn
+
 
 @dataclass(eq=False)
 class Summary:
     """What came of a run.
 
     Attributes:
-        images: How many images there were, by all processes together and in all runs.
+        images: How many images were looked at, by all processes together and in all runs.
         detections: How many were found.
-        faults: Why images are not among them, a sentence each.
+        faults: Why others could not be, and which videos may be damaged, a sentence each.
         counts: What this process did in this run, see :class:`DetectionStream`.
         seconds: How long this run took, and how long of it the detector.
+        looked_at: Which share of the pyramid it looked at, in a sentence, if it went from coarse to
+            fine.
     """
 
     images: int = 0
@@ -64,6 +81,7 @@ class Summary:
     faults: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     seconds: tuple[float, float] = (0.0, 0.0)
+    looked_at: str = ''
 
 
 def run(
@@ -111,16 +129,18 @@ def run(
             if rank == 0:  # which may have been stopped while it tidied up
                 Journal(outputs.folder / _JOURNAL).remove()
             return _summary_of(outputs.folder)
+        for video in sources.videos:
+            for path in outputs.files_of_video(video.name):
+                check_length(path, outputs.folder, video.path)
         journal = Journal(outputs.folder / _JOURNAL, rank, world_size)
         stream = DetectionStream(detector, merging, batch_size, num_workers, journal)
-        videos = {video.path for video in sources.videos}
-        for image in progress(stream(sources, one_by_one=sources.is_stream)):
+        for image in progress(stream(sources, sources.is_stream, outputs.check)):
             if image.fault is not None:
                 print_log(f'left out: {image.fault}', 'current', logging.WARNING)
             for output in outputs.formats:
                 if isinstance(output, ImageFormat):
                     output.write(image)
-            if outputs.pictures is not None and image.path not in videos:
+            if outputs.pictures is not None and not is_video(image.path or ''):
                 outputs.pictures.write(image)
         if rank == 0:
             journal.wait()
@@ -129,11 +149,14 @@ def run(
             summary = Summary()
         summary.counts = stream.counts
         summary.seconds = time.perf_counter() - started, stream.seconds
+        summary.looked_at = stream.looked_at.sentence
         return summary
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, InputError) as error:
+        # What writes files says which one it could not write.
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _FULL:
             raise InputError(
-                f'{outputs.folder} is full: make room and go on with --resume'
+                f'{outputs.folder} is full: make room and go on with --resume ({error})'
             ) from error
         raise
 
@@ -144,7 +167,7 @@ def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any
     if rank == 0:
         try:
             outcome[0] = action()
-        except InputError as error:
+        except (InputError, OSError) as error:
             outcome[1] = str(error)
     if world_size > 1:
         broadcast_object_list(outcome)
@@ -159,6 +182,7 @@ def _begin(folder: Path, settings: dict[str, Any], resume: bool) -> bool:
     settings = json.loads(json.dumps(settings))
     if record.is_file() and resume:
         check_same(record, settings)
+        remove_leftovers(folder)
         return 'images' not in json.loads(record.read_text())
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = 'go on with it by --resume' if record.is_file() else 'it holds something else'
@@ -170,17 +194,24 @@ def _begin(folder: Path, settings: dict[str, Any], resume: bool) -> bool:
 def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:
     """Write what is made of all images together, and tidy up."""
     summary = Summary()
-    for image in journal.images():
-        summary.images += 1
-        summary.detections += len(image)
-        if image.fault is not None:
-            summary.faults.append(image.fault)
+    videos = {video.path: video for video in sources.videos}
+
+    def counted_frames() -> Iterator[ImageDetections]:
+        for image in journal.images():
+            summary.images += image.fault is None
+            summary.detections += len(image)
+            if image.fault is not None:
+                summary.faults.append(image.fault)
+            if image.path in videos and image.name != videos[image.path].name:
+                yield image
+
+    # Those of a video come one after the other.
+    for path, frames in itertools.groupby(counted_frames(), lambda frame: frame.path):
+        if fault := _write_video(videos[path], frames, outputs):
+            summary.faults.append(fault)
     for output in outputs.formats:
         if isinstance(output, CollectedFormat):
             output.write_all(journal.images())
-    for video in sources.videos:
-        if fault := _write_video(video, journal, outputs):
-            summary.faults.append(fault)
     record = outputs.folder / RECORD
     done = dict(
         json.loads(record.read_text()),
@@ -193,13 +224,13 @@ def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:
     return summary
 
 
-def _write_video(video: Source, journal: Journal, outputs: Outputs) -> str | None:
+def _write_video(video: Source, found: Iterable[ImageDetections], outputs: Outputs) -> str | None:
     """Write a line of JSON per frame, and the video with what was found; what is wrong with it."""
-    frames, name = VideoFrames(video.path), video.name
+    frames = VideoFrames(video.path)
+    table, drawing = outputs.files_of_video(video.name)
     pixels = iter(frames)
-    found = (image for image in journal.images() if image.path == video.path)
     writer = None
-    with whole_text_file(outputs.folder / f'{name}.jsonl') as lines:
+    with whole_text_file(table) as lines:
         try:
             for image in found:
                 frame = next(pixels, None)
@@ -209,8 +240,7 @@ def _write_video(video: Source, journal: Journal, outputs: Outputs) -> str | Non
                 if outputs.pictures is not None and frame is not None:
                     drawn = outputs.pictures.draw_frame(image, frame)
                     if writer is None:
-                        file_name = name if name.lower().endswith('.mp4') else f'{name}.mp4'
-                        writer = VideoWriter(outputs.folder / file_name, frames.fps)
+                        writer = VideoWriter(drawing, frames.fps)
                     writer.write(drawn)
             for _ in pixels:  # its end tells of damage
                 pass

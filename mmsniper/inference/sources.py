@@ -6,7 +6,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Union
 
@@ -16,7 +16,8 @@ from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
 
-from .videos import VIDEO_SUFFIXES, VideoFrames
+from .places import without_stem_of_their_own
+from .videos import VIDEO_SUFFIXES, VideoFrames, is_video
 
 Input = Union[str, Path, np.ndarray]
 Inputs = Union[Input, Sequence[Input], Iterable[Input]]
@@ -32,12 +33,14 @@ class Source:
         pixels: Shape (h, w, 3) or (h, w), uint8, BGR or grey; None of a file, which is read later.
         sequence: The stream that it is a frame of, whose frames are of one size and come one by
             one; None of other images.
+        fault: Why it cannot be looked at, as one sentence, if that is known already.
     """
 
     name: str
     path: str | None = None
     pixels: np.ndarray | None = field(default=None, repr=False)
     sequence: str | None = None
+    fault: str | None = None
 
 
 class Sources:
@@ -82,7 +85,10 @@ class Sources:
             return None
         total = 0
         for source in self._listed:
-            frames = VideoFrames(source.path).count if _is_video(source) else 1
+            try:
+                frames = VideoFrames(source.path).count if _is_video(source) else 1
+            except InputError:  # one image with a fault
+                frames = 1
             if frames is None:
                 return None
             total += frames
@@ -92,6 +98,11 @@ class Sources:
     def videos(self) -> list[Source]:
         """The videos, whose frames are images with their names in front."""
         return [source for source in self._listed if _is_video(source)]
+
+    @property
+    def sharing_stems(self) -> frozenset[str]:
+        """The names that without their endings would be others' too, as far as is listed."""
+        return without_stem_of_their_own(source.name for source in self._listed)
 
     @property
     def paths(self) -> list[str | None]:
@@ -106,7 +117,12 @@ class Sources:
             if not _is_video(source):
                 yield source
                 continue
-            for index, frame in enumerate(VideoFrames(source.path)):
+            try:
+                frames = VideoFrames(source.path)
+            except InputError as error:
+                yield Source(source.name, source.path, sequence=source.name, fault=str(error))
+                continue
+            for index, frame in enumerate(frames):
                 yield Source(f'{source.name}/{index:06d}', source.path, frame, source.name)
 
 
@@ -145,7 +161,10 @@ def _listed(inputs: Sequence[Input]) -> list[Source]:
             name = f'image-{index:06d}'
             found.append(Source(name, pixels=check_pixels(given, name)))
         elif isinstance(given, (str, os.PathLike)):
-            found += _files(os.fspath(given))
+            try:
+                found += _files(os.fspath(given))
+            except OSError as error:  # such as a folder that may not be looked into
+                raise InputError(f'{given} cannot be read: {error.strerror}') from error
         else:
             raise InputError(
                 f'input {index} is of type {type(given).__name__}: give paths or arrays'
@@ -172,14 +191,19 @@ def _files(given: str) -> list[Source]:
             Source(Path(os.path.abspath(name)).relative_to(root).as_posix(), name)
             for name in chosen
         ]
-    raise InputError(f'{given} does not exist')
+    what = 'is neither a file nor a folder' if path.exists() else 'does not exist'
+    raise InputError(f'{given} {what}')
 
 
 def _files_below(folder: Path) -> list[Source]:
-    """The pictures of a folder; videos are named one by one, since they are much to look at."""
+    """The pictures of a folder; videos are named one by one, since they are much to look at.
+
+    Folders that may not be looked into are among them, as something with a fault.
+    """
     pictures, others = [], Counter()
+    closed: list[OSError] = []
     been_in: set[str] = set()  # links may lead back to a folder above them
-    for root, folders, names in os.walk(folder, followlinks=True):
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=closed.append):
         if (real := os.path.realpath(root)) in been_in:
             folders.clear()
             continue
@@ -191,13 +215,20 @@ def _files_below(folder: Path) -> list[Source]:
             else:
                 others[_suffix(name) or 'no ending'] += 1
     if not pictures:
+        if closed:
+            raise closed[0]
         endings = ', '.join(f'{count} of {ending}' for ending, count in sorted(others.items()))
         raise InputError(
             f'folder {folder} has no picture ({" ".join(IMG_EXTENSIONS)}) in it or below it, but '
             f'{endings or "nothing at all"}'
         )
     _tell_of_others(str(folder), sum(others.values()))
-    return [Source(path.relative_to(folder).as_posix(), str(path)) for path in pictures]
+    found = [Source(path.relative_to(folder).as_posix(), str(path)) for path in pictures]
+    for error in sorted(closed, key=lambda error: error.filename):
+        name = Path(error.filename).relative_to(folder).as_posix()
+        fault = f'folder {error.filename} cannot be read: {error.strerror}'
+        found.append(Source(name, error.filename, fault=fault))
+    return found
 
 
 def _tell_of_others(where: str, count: int) -> None:
@@ -216,7 +247,7 @@ def _with_unique_names(sources: list[Source]) -> list[Source]:
         return sources
     root = os.path.commonpath([os.path.dirname(path) for path in paths] or ['/'])
     return [
-        Source(Path(os.path.abspath(source.path)).relative_to(root).as_posix(), source.path)
+        replace(source, name=Path(os.path.abspath(source.path)).relative_to(root).as_posix())
         if source.path and '://' not in source.path
         else source
         for source in sources
@@ -228,4 +259,4 @@ def _suffix(name: str) -> str:
 
 
 def _is_video(source: Source) -> bool:
-    return source.path is not None and _suffix(source.path) in VIDEO_SUFFIXES
+    return source.fault is None and source.path is not None and is_video(source.path)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch.utils.data import DataLoader
 
+from mmsniper.datasets.passes import Passes
+from mmsniper.focus.looked_at import LookedAt
+from mmsniper.focus.predictions import marks_of
 from mmsniper.utils.settings import check_whole
 
-from .batches import Block, ImageToSee, View, blocks, in_lanes
+from .batches import Block, ImageToSee, View, batches_of, blocks, in_lanes
 from .detections import ImageDetections
 from .detector import Detector
 from .merging import Merging
@@ -53,6 +56,12 @@ class _ImageUnderWay:
     result: ImageDetections | None = None
     given: bool = False  # to whom it was for, who then came back for more
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing more to look at, behind the last view of a level."""
+        search = self.image.search
+        return len(self.found) == self.image.num_views if search is None else not search.views
+
 
 class DetectionStream:
     """Detects on images and gives their results in order, while others are under way.
@@ -69,6 +78,7 @@ class DetectionStream:
             how many ``detections`` and why some were left out (``range``, ``border``,
             ``not_finite``, ``merging``, ``limit``).
         seconds: Which of them the detector took.
+        looked_at: Which share of the pyramid was looked at, where views depend on others.
     """
 
     def __init__(
@@ -89,9 +99,13 @@ class DetectionStream:
         self.dataset = ViewDataset(detector.views.pipeline)
         self.counts: Counter = Counter()
         self.seconds = 0.0
+        self.looked_at = LookedAt()
 
     def __call__(
-        self, sources: Iterable[Source], one_by_one: bool = False
+        self,
+        sources: Iterable[Source],
+        one_by_one: bool = False,
+        check: Callable[[Source], None] = lambda source: None,
     ) -> Iterator[ImageDetections]:
         """Detect on images.
 
@@ -99,36 +113,52 @@ class DetectionStream:
             sources: The images.
             one_by_one: Whether the images come as they arise, so that none is to be asked for
                 before it is needed.
+            check: Raises a ``ValueError`` of an image that is not to be looked at, which is a fault
+                of it.
 
         Yields:
             The result of each image that ``record`` wants, in order.
         """
+        self.looked_at = LookedAt()
         in_order: deque[_ImageUnderWay] = deque()
         under_way: dict[int, _ImageUnderWay] = {}
         blocks_begun: deque[tuple[Block, list[_ImageUnderWay]]] = deque()
+
+        def size_of(source: Source) -> tuple[int, int]:
+            size = self.dataset.size_of(source)
+            check(source)
+            return size
+
         planned = blocks(
             sources,
             self.detector.views.plan,
-            self.dataset.size_of,
+            size_of,
             self.detector.views.padded,
             self.batch_size,
             self.record.wants,
         )
 
-        def batches() -> Iterator[list[list[View]]]:
+        def begun() -> Iterator[tuple[Block, dict[int, list[ImageDetections]]]]:
+            """The blocks, with what is known of their batches."""
             for block in planned:
                 images = [_begun(image) for image in block.images]
-                known = self.record.batches(block.number)
                 under_way.update((each.image.index, each) for each in images)
                 in_order.extend(images)
                 blocks_begun.append((block, images))
-                for number, found in known.items():
-                    self._take(under_way, block.batches[number], found)
-                yield [
-                    [self.dataset.cut(view) for view in batch]
-                    for number, batch in enumerate(block.batches)
-                    if number not in known
-                ]
+                yield block, self.record.batches(block.number)
+
+        def left_over(
+            batches: Sequence[Sequence[View]], known: dict[int, list[ImageDetections]]
+        ) -> list[list[View]]:
+            """Those batches of a block that are not known."""
+            for batch in batches:
+                if batch[0].batch in known:
+                    self._take(under_way, batch, known[batch[0].batch])
+            return [
+                [self.dataset.cut(view) for view in batch]
+                for batch in batches
+                if batch[0].batch not in known
+            ]
 
         def finished() -> Iterator[ImageDetections]:
             while in_order and (image := in_order[0]).result is not None:
@@ -142,9 +172,31 @@ class DetectionStream:
                     blocks_begun.remove((block, images))
                     self.record.finish(block.number, [image.result for image in images])
 
-        for batch in self._loaded(batches(), one_by_one):
+        def searched() -> Iterator[LoadedBatch]:
+            """The loaded batches of all blocks, each of views that what came before asks for."""
+            workers = 0 if one_by_one else self.num_workers
+            passes = Passes(self.dataset, workers, _FEW_BATCHES, collate_fn=collate)
+            for block, known in begun():
+                number = 0
+                while batches := batches_of(
+                    block.number,
+                    block.images,
+                    self.detector.views.padded,
+                    self.batch_size,
+                    number,
+                ):
+                    number += len(batches)
+                    batches = left_over(batches, known)
+                    yield from passes.load(batches, [batch[0].image for batch in batches])
+
+        if self.detector.views.plan.focus is None:
+            planned_batches = (left_over(block.batches, known) for block, known in begun())
+            loaded = self._loaded(planned_batches, one_by_one)
+        else:
+            loaded = searched()
+        for batch in loaded:
             view = batch.views[0]
-            found = self._detect(batch)
+            found = self._detect(batch, under_way)
             self.record.add(view.block, view.batch, found)
             self._take(under_way, batch.views, found)
             yield from finished()
@@ -169,7 +221,9 @@ class DetectionStream:
             collate_fn=collate,
         )
 
-    def _detect(self, batch: LoadedBatch) -> list[ImageDetections]:
+    def _detect(
+        self, batch: LoadedBatch, under_way: dict[int, _ImageUnderWay]
+    ) -> list[ImageDetections]:
         """What each view of a batch found."""
         started = time.perf_counter()
         samples = iter(())
@@ -185,8 +239,11 @@ class DetectionStream:
                 # An empty tile has no detections and no fault.
                 results.append(ImageDetections.broken(view.image, name, path, fault))
                 continue
-            found, counts = self.merging.of_view(view, next(samples))
+            sample, search = next(samples), under_way[view.image].image.search
+            found, counts = self.merging.of_view(view, sample)
             self.counts.update(counts)
+            if search is not None:
+                found = replace(found, marks=marks_of(search, sample, view.chip))
             results.append(found)
         return results
 
@@ -202,8 +259,13 @@ class DetectionStream:
             self.counts.update(views=1, empty=found.fault == EMPTY)
             if found.fault not in (None, EMPTY):
                 image.fault = image.fault or found.fault
-            image.found[view.number] = found
-            if len(image.found) == view.num_views:
+            # What a view marked is in the search, and not needed any more.
+            image.found[view.number] = found if found.marks is None else replace(found, marks=None)
+            if (search := image.image.search) is not None:
+                if image.fault is not None:
+                    search.stop()
+                search.see(found.marks)
+            if image.is_complete:
                 image.result = self._merged(image)
                 image.found = {}
 
@@ -214,6 +276,8 @@ class DetectionStream:
         found = [under_way.found[number] for number in sorted(under_way.found)]
         merged, counts = self.merging.of_image(image, found)
         self.counts.update(counts)
+        if image.search is not None:
+            self.looked_at.add(image.search)
         return merged
 
 

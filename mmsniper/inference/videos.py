@@ -13,6 +13,7 @@ import numpy as np
 
 from mmsniper.errors import InputError
 from mmsniper.images.damage import captured_errors
+from mmsniper.utils.whole_file import temporary_of
 
 VIDEO_SUFFIXES = tuple(
     '.3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv'.split()
@@ -20,6 +21,11 @@ VIDEO_SUFFIXES = tuple(
 USUAL_FPS = 25.0
 # What FFmpeg's decoders say, such as "[mpeg4 @ 0x55d0] ac-tex damaged at 1 0".
 _COMPLAINT = re.compile(rb'\[(\w[\w,]*) @ [^\]]*\] (.*)')
+
+
+def is_video(path: str) -> bool:
+    """Whether a file is taken for a video: by the ending of its name."""
+    return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
 
 
 class VideoFrames:
@@ -110,9 +116,10 @@ class VideoFrames:
     def _open(self) -> cv2.VideoCapture:
         # One thread complains while its frame is asked for, several do at any time.
         one_thread = [cv2.CAP_PROP_N_THREADS, 1]
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, one_thread)
+        path = _for_opencv(self.path)
+        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, one_thread)
         if not capture.isOpened():
-            capture = cv2.VideoCapture(str(self.path))
+            capture = cv2.VideoCapture(path)
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default everywhere
         return capture
 
@@ -125,6 +132,17 @@ class VideoFrames:
             near, complaint = complaints[0]
             notes.append(f'its decoder complains first near frame {near} ({complaint})')
         return f'video {self.path} may be damaged: {", and ".join(notes)}' if notes else None
+
+
+def _for_opencv(path: Path) -> str:
+    """A path as OpenCV takes it, which ends the program over one that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f'OpenCV cannot open video {path}, whose path is not UTF-8: rename it'
+        ) from error
+    return str(path)
 
 
 class VideoWriter:
@@ -160,7 +178,7 @@ class VideoWriter:
         self.codec: str | None = None
         self.written = 0
         # Encoders go by the ending.
-        self._temporary = self.path.with_name(f'.{self.path.name}.{os.getpid()}.mp4')
+        self._temporary = temporary_of(self.path, '.mp4')
         self._writer: cv2.VideoWriter | None = None
         if not 0 < self.fps <= 1000:
             raise InputError(f'cannot write video {path} of {fps} frames per second')
@@ -232,6 +250,7 @@ class VideoWriter:
             self._temporary.unlink()
 
     def _open(self) -> cv2.VideoWriter:
+        path = _for_opencv(self._temporary)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch()  # says what is wrong, which OpenCV does not
@@ -242,7 +261,7 @@ class VideoWriter:
             # A missing encoder is no fault as long as another one is there.
             with captured_errors(hand_on=False):
                 fourcc = cv2.VideoWriter_fourcc(*codec)
-                writer = cv2.VideoWriter(str(self._temporary), fourcc, self.fps, even)
+                writer = cv2.VideoWriter(path, fourcc, self.fps, even)
             if writer.isOpened():
                 self.codec = codec
                 return writer

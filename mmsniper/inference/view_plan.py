@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmsniper.chips import Pyramid, pyramid_views
 from mmsniper.errors import InputError
+from mmsniper.focus import CoarseToFine, FocusSettings, Level, read_focus
 from mmsniper.utils.settings import check_limit, check_number
 
 # A view of a level that nobody has asked to tile, up to this side in pixels of the level.
@@ -61,6 +62,8 @@ class ViewPlan:
             has more than 2048.
         tile_overlap: The smallest share of a tile that the next one overlaps, within [0, 1).
         whole_level: What the whole image is resized to, as a level; needed without ``levels``.
+        focus: Whether finer levels are looked at only where coarser ones say that small objects may
+            be, and how: see :class:`mmsniper.focus.FocusSettings`, or a dict of its arguments.
 
     Raises:
         InputError: A setting is impossible.
@@ -71,14 +74,18 @@ class ViewPlan:
     tile_size: int | None = None
     tile_overlap: float = 0.25
     whole_level: tuple[int, int] | float | None = None
+    focus: FocusSettings | Mapping | bool | None = None
 
     def __post_init__(self) -> None:
         if self.levels is None and self.valid_ranges is not None:
             raise InputError('valid_ranges are those of levels: give levels, too')
         if self.levels is not None and self.valid_ranges is None:
             object.__setattr__(self, 'valid_ranges', [OPEN] * len(tuple(self.levels)))
+        object.__setattr__(self, 'focus', read_focus(self.focus))
         if self.levels is not None:
             object.__setattr__(self, '_pyramid', Pyramid(self.levels, self.valid_ranges))
+            if self.focus is not None:
+                self.focus.check_steps(self._pyramid.num_levels)
         if self.tile_size is not None:
             check_limit('PyramidInferencer', 'tile_size', self.tile_size, 'pixels')
             if 0 < self.tile_size < SMALLEST_TILE:
@@ -96,6 +103,10 @@ class ViewPlan:
     def with_settings(self, **settings: object) -> ViewPlan:
         """The plan with some settings changed, those that are not None."""
         given = {key: value for key, value in settings.items() if value is not None}
+        if isinstance(given.get('focus'), Mapping) and isinstance(self.focus, FocusSettings):
+            given['focus'] = {**vars(self.focus), **given['focus']}
+        if given.get('focus') is True and self.focus is not None:
+            del given['focus']
         if 'levels' in given:  # the ranges are those of other levels
             given.setdefault('valid_ranges', None)
         return replace(self, **given)
@@ -107,22 +118,44 @@ class ViewPlan:
             width: Of the image, pixels.
             height: Likewise.
         """
+        levels, parts = self.levels_of(width, height), []
+        for level in levels:
+            pyramid = Pyramid([level.scale], [OPEN])
+            table = pyramid_views([height], [width], pyramid, level.tile_size, self.tile_overlap)
+            parts.append(table.boxes)
+        return Views(
+            boxes=np.concatenate(parts),
+            levels=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+            scales=[level.scale for level in levels],
+            valid_ranges=[level.valid_range for level in levels],
+        )
+
+    def search(self, width: int, height: int) -> CoarseToFine:
+        """The search that decides on the views of an image; needs ``focus``.
+
+        Args:
+            width: Of the image, pixels.
+            height: Likewise.
+        """
+        levels = self.levels_of(width, height)
+        return CoarseToFine((width, height), levels, self.focus, self.tile_overlap)
+
+    def levels_of(self, width: int, height: int) -> list[Level]:
+        """The levels at which an image is seen, fine to coarse.
+
+        Args:
+            width: Of the image, pixels.
+            height: Likewise.
+        """
         levels, ranges, whole_last = self._levels_of(width, height)
-        parts, scales = [], []
+        found = []
         for index, (level, valid_range) in enumerate(zip(levels, ranges)):
             pyramid = Pyramid([level], [valid_range])
             scale = float(pyramid.scale_factors([height], [width])[0, 0])
             is_whole = whole_last and index == len(levels) - 1
             tile = None if is_whole else self._tile_size(max(width, height) * scale)
-            table = pyramid_views([height], [width], pyramid, tile, self.tile_overlap)
-            parts.append(table.boxes)
-            scales.append(scale)
-        return Views(
-            boxes=np.concatenate(parts),
-            levels=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
-            scales=scales,
-            valid_ranges=ranges,
-        )
+            found.append(Level(scale, valid_range, tile))
+        return found
 
     def _levels_of(self, width: int, height: int) -> tuple[Sequence, Sequence, bool]:
         """Levels, valid ranges, and whether the last level is seen whole in any case."""

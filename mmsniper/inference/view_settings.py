@@ -83,12 +83,13 @@ def view_settings(config: Config, **chosen: object) -> ViewSettings:
     chips = find_chip_dataset(config, loader)
     if chips is not None:
         own = {key: chips[key] for key in ('tile_size', 'tile_overlap') if chips.get(key)}
+        pipeline, merging = [dict(step) for step in chips['pipeline']], _hook_settings(config)
+        own['focus'] = merging.get('focus')
         plan = ViewPlan(
             chips.get('levels') or TEST_LEVELS,
             chips.get('valid_ranges') or TEST_VALID_RANGES,
             **own,
         ).with_settings(**chosen)
-        pipeline, merging = [dict(step) for step in chips['pipeline']], _hook_settings(config)
     else:
         given = take_apart(config[loader].dataset.to_dict(), loader).inner
         plan, pipeline = _as_tested_whole(given, loader, chosen)

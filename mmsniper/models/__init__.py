@@ -1,7 +1,9 @@
-"""Assigners and heads that honour ignored instances, and what parts of MMDetection give way to."""
+"""Assigners and heads that ignore, the focus head, and what parts of MMDetection give way to."""
 
 from .chip_data_preprocessor import ChipDataPreprocessor
 from .chip_multi_instance_roi_head import ChipMultiInstanceRoIHead
+from .focus_detector import build_focus_detector
+from .focus_head import FocusHead
 from .ignore_aware_assigner import IgnoreAwareAssigner
 from .ignoring import build_ignore_aware_head
 from .rle_mask_heads import RLECondInstMaskHead, RLEFCNMaskHead
@@ -11,10 +13,12 @@ from .valid_range_assigner import ValidRangeAssigner
 __all__ = [
     'ChipDataPreprocessor',
     'ChipMultiInstanceRoIHead',
+    'FocusHead',
     'IgnoreAwareAssigner',
     'RLECondInstMaskHead',
     'RLEFCNMaskHead',
     'ValidRangeAssigner',
+    'build_focus_detector',
     'build_ignore_aware_head',
 ]
 

@@ -86,11 +86,14 @@ class IgnoreAwareAssigner(AssignerWrapper):
         Returns:
             AssignResult: With ``gt_inds`` and ``labels`` -1 for the priors left out.
         """
-        result = self.assigner.assign(pred_instances, *args, **kwargs)
-        arguments = self.bind(pred_instances, *args, **kwargs).arguments
-        ignored = boxes_of(arguments.get('gt_instances_ignore'))
+        bound = self.bind(pred_instances, *args, **kwargs)
+        ignored = boxes_of(bound.arguments.get('gt_instances_ignore'))
         if ignored is None:
-            ignored = told_boxes(arguments['gt_instances'])
+            ignored = told_boxes(bound.arguments['gt_instances'])
+        elif self.prior_type == 'centre':
+            # FSAF's assigner would leave out positives of a valid object in front of it as well.
+            bound.arguments['gt_instances_ignore'] = None
+        result = self.assigner.assign(*bound.args, **bound.kwargs)
         priors = pred_instances.priors
         if ignored is None or len(priors) == 0:
             return result

@@ -102,8 +102,20 @@ def small_detector(name: str, folder, num_images: int = 4) -> Config:
         num_images: How many images, of 96 to 200 pixels.
     """
     config = Config.fromfile(detector_path(name))
-    config.merge_from_dict(dict(model=SMALL[name]))
-    if SMALL[name].items() >= CSP.items():
+    return small_config(config, SMALL[name], folder, num_images)
+
+
+def small_config(config: Config, model: dict, folder, num_images: int = 4) -> Config:
+    """Make a config on chips small, in place and given back.
+
+    Args:
+        config: It.
+        model: What its detector has instead.
+        folder: As above.
+        num_images: Likewise.
+    """
+    config.merge_from_dict(dict(model=model))
+    if model.items() >= CSP.items():
         # After a few steps the statistics of batch normalisation are far from those of the views.
         for part in CSP:
             config.model[part].norm_cfg = GROUPS
@@ -118,7 +130,8 @@ def small_detector(name: str, folder, num_images: int = 4) -> Config:
     config.train_dataloader.dataset.update(chip_size=64, stride=16)
     for evaluator in (config.val_evaluator, config.test_evaluator):
         evaluator.ann_file = str(folder / 'annotations.json')
-    config.train_cfg.update(max_epochs=1, val_interval=1)
+    length = 'max_epochs' if 'max_epochs' in config.train_cfg else 'max_iters'
+    config.train_cfg.update({length: 1, 'val_interval': 1})
     config.param_scheduler = None  # warm-ups are longer than this epoch: their start instead
     config.optim_wrapper.optimizer.lr /= 30
     config.optim_wrapper.type = 'OptimWrapper'  # mixed precision needs a GPU

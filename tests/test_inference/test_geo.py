@@ -1,5 +1,7 @@
 """Where images lie on the map, against the places that were written and against GDAL."""
 
+from contextlib import suppress
+
 import cv2
 import numpy as np
 import pytest
@@ -19,7 +21,6 @@ from map_images import (
 
 from mmsniper.errors import InputError
 from mmsniper.images.orientation import turn_upright
-from mmsniper.inference import geo
 from mmsniper.inference.geo import map_transform
 
 pytest.importorskip('tifffile')
@@ -188,8 +189,20 @@ def test_bad_tags(tmp_path):
         map_transform(path)
 
 
-def test_without_tifffile(tmp_path, monkeypatch):
-    path = write_tiff(tmp_path / 'a.tif')
-    monkeypatch.setattr(geo, 'tifffile', None)
-    with pytest.raises(InputError, match=r'without tifffile: pip install'):
-        map_transform(path)
+@pytest.mark.parametrize('place', range(8, 300, 7))
+def test_damaged_tags(tmp_path, place):
+    """Whatever stands there: a place, none, or a sentence that says what is wrong."""
+    path = write_tiff(tmp_path / 'a.tif', [keys_tag(**UTM_33), *place_tags(NORTH_UP)])
+    content = bytearray(path.read_bytes())
+    for value in (0, 1, 127, 255):
+        content[place] = value
+        path.write_bytes(content)
+        with suppress(InputError):
+            found = map_transform(path)
+            assert found is None or np.isfinite(found.matrix).all()
+
+
+def test_a_video_is_on_no_map(tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(b'frames')
+    write_world_file(tmp_path / 'a.wld', ROTATED)
+    assert map_transform(tmp_path / 'a.mp4') is None

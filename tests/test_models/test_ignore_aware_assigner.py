@@ -235,6 +235,26 @@ def test_prior_types():
         assigner(prior_type='p')
 
 
+def test_boxes_that_stand_for_their_centres():
+    settings = dict(type='CenterRegionAssigner', pos_scale=0.5, neg_scale=0.5, min_pos_iof=0.01)
+    cells = priors([[10, 10, 14, 14], [28, 28, 32, 32], [60, 60, 64, 64], [90, 90, 94, 94]])
+    small, large = instances([[20, 20, 40, 40]]), instances([[0, 0, 80, 80]])
+    wrapped = assigner(settings, prior_type='centre')
+    result = wrapped.assign(cells, small, large)
+    assert result.gt_inds.tolist() == [-1, 1, -1, 0], (
+        'the small object is in front of the large one'
+    )
+    assert assigner(settings).assign(cells, instances([]), large).gt_inds.tolist()[0] == 0
+
+
+def test_ignored_boxes_that_ground_truth_was_told_of():
+    boxes = priors([[0, 0, 20, 20], [30, 30, 60, 60]])
+    truth = instances([[30, 30, 60, 60]])
+    truth.set_metainfo(dict(ignored_boxes=torch.tensor([[0.0, 0, 20, 20]])))
+    assert assigner().assign(boxes, truth).gt_inds.tolist() == [-1, 1]
+    assert assigner().assign(boxes, truth, instances([])).gt_inds.tolist() == [-1, 1]
+
+
 def test_what_a_head_sets_reaches_the_wrapped_assigner():
     for kind in ('IgnoreAwareAssigner', 'ValidRangeAssigner'):
         wrapper = TASK_UTILS.build(dict(type=kind, assigner=MAX_IOU))

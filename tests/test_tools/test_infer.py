@@ -71,7 +71,7 @@ def test_all_formats_tell_the_same(inputs, expected, tmp_path):
         assert ours['bbox'] == theirs['bbox'] and ours['image_id'] == theirs['image_id']
         assert ours['area'] == pytest.approx(theirs['area'], abs=1e-3)
     for image in data.dataset['images']:
-        lines = expected[f'yolo/{image["file_name"]}.txt'].decode().splitlines()
+        lines = expected[f'yolo/labels/{image["file_name"][:-4]}.txt'].decode().splitlines()
         entries = data.imgToAnns[image['id']]
         assert len(lines) == len(entries)
         for line, entry in zip(lines, entries):
@@ -140,6 +140,36 @@ def test_several_processes(inputs, expected, tmp_path):
     again = run('python', *launch, *script, *options, cwd=tmp_path)
     assert again.returncode != 0 and 'out is there already' in again.stderr
     assert contents(tmp_path / 'out') == expected
+
+
+def test_from_coarse_to_fine(inputs, tmp_path, monkeypatch):
+    options = *FORMATS, '--levels', '1', '0.5', '--focus-threshold', '0.3'
+    infer(*inputs, '--out-dir', tmp_path / 'expected', *options)
+    resumed = *inputs, '--out-dir', tmp_path / 'out', *options, '--resume'
+    for calls in (0, 1, 4):
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, 'add', dying_after(calls, Journal.add))
+            with pytest.raises(Death):
+                infer(*resumed)
+    infer(*resumed)
+    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 2
+    script = TOOLS / 'infer.py', *inputs, '--out-dir', 'two', *options, '--launcher', 'pytorch'
+    done = run(
+        'python',
+        *launch,
+        *script,
+        '--batch-size',
+        3,
+        '--workers',
+        1,
+        '--device',
+        'cpu',
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'of the pixels of the pyramid' in done.stdout
+    assert contents(tmp_path / 'out') == contents(tmp_path / 'expected')
+    assert contents(tmp_path / 'two') == contents(tmp_path / 'expected')
 
 
 def test_ids_of_an_annotation_file(inputs, tmp_path):

@@ -11,9 +11,6 @@ from rectangle_finder import CLASSES, paint, random_boxes, write_detector
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks.inference_speed import load_annotations
 
-# Its processes are forked, which may not be done where PyTorch has used threads before.
-pytestmark = pytest.mark.slow
-
 SIZES = [(512, 384), (300, 400)]
 MMSNIPER = '--ways', 'mmsniper', 'mmsniper_tiles'
 

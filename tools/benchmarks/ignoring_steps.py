@@ -116,7 +116,7 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--detectors', nargs='+', choices=DETECTORS, default=list(DETECTORS))
-    parser.add_argument('--size', type=positive_int, default=256, help='side of a chip in pixels')
+    parser.add_argument('--size', type=positive_int, default=512, help='side of a chip in pixels')
     parser.add_argument('--chips', type=positive_int, default=2, help='of a batch')
     parser.add_argument('--boxes', type=positive_int, default=20, help='of a chip, each kind')
     parser.add_argument('--without-ignored', action='store_true', help='no box is ignored')

@@ -44,6 +44,9 @@ class ViewSampler(Sampler):
         round_up: Whether the first images are dealt out again so that every rank has equally many
             *images*. Defaults to True.
 
+    Attributes:
+        images (np.ndarray): The images of this rank in order, shape (num_images,), int64.
+
     Raises:
         InputError: If ``shuffle`` is True, a setting is neither True nor False, or the dataset has
             no ``view_starts``.
@@ -73,7 +76,7 @@ class ViewSampler(Sampler):
         self.round_up = round_up
         self.rank, self.world_size = get_dist_info()
         view_starts = np.asarray(view_starts, dtype=np.int64)
-        images = self._images(len(view_starts) - 1)
+        self.images = images = self._images(len(view_starts) - 1)
         self.num_images = len(images)
         self._starts, self._ends = view_starts[images], view_starts[images + 1]
         self.set_lanes(1, 1)

@@ -43,6 +43,8 @@ class ChipSample(BaseTransform):
       pixels of the original image, shape (n,), float32. ``ScaleNormalize`` takes it out again.
     - gt_promoted (np.ndarray): which boxes count whatever their size, because they fit no chip of
       the levels that it is valid at, shape (n,), bool; where there are any. It goes likewise.
+    - gt_crowds (np.ndarray): which objects the annotations ignore, shape (n,), bool. It goes
+      likewise.
     - image_shape (tuple[int, int]): height and width of the original image.
     - chip, chip_level, chip_scale, valid_range, if ``ChipDataset`` has not set them.
 
@@ -134,6 +136,7 @@ class ChipSample(BaseTransform):
         visible = visible_areas / np.maximum(areas, np.finfo(np.float32).tiny)
         ignored = results.get('gt_ignore_flags')
         ignored = np.zeros(len(boxes), bool) if ignored is None else ignored.astype(bool)
+        results['gt_crowds'] = ignored
         results['gt_ignore_flags'] = ignored | (visible < self.min_visible)
         select_instances(results, visible > 0)
         if results.get('gt_masks') is not None:

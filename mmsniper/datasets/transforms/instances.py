@@ -12,6 +12,7 @@ INSTANCE_KEYS = (
     'gt_instances_ids',
     'gt_box_sizes',
     'gt_promoted',
+    'gt_crowds',
 )
 
 

@@ -94,7 +94,7 @@ class LoadChip(LoadIntactImage):
             check_image_size(results, shape)
             window = results['loaded_window'] = chip_window(results, shape)
             size = _reduced_size(window, results.get('chip_scale', 1.0))
-        more = self.chips_follow or results.get('num_views', 1) > 1
+        more = self.chips_follow or results.get('num_views', 1) != 1  # 0 is not known
         image = read_window(path, window, size, exact=False, more=more, **reading)
         if window is None:
             shape = image.shape[:2]

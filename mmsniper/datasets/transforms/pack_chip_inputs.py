@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
+from mmdet.structures import DetDataSample
 
 META_KEYS = (
     'img_id',
@@ -44,6 +46,11 @@ class PackChipInputs(PackDetInputs):
     crops, flips, rotations. MMDetection's ``RandomAffine``, ``Mosaic`` and ``MixUp`` write nothing
     there: behind them use ``ValidRangeAssigner(use_proposal_size=False)``.
 
+    ``gt_instances`` and ``ignored_instances`` have ``size_factors``, shape (n,), float32, after
+    ``ScaleNormalize``, unless a transform behind it took instances out or put some in: how many
+    times larger than its box (in sqrt(w*h)) an object was before the chip's border cut it, 0 for a
+    crowd. The focus head reads them.
+
     Args:
         meta_keys (Sequence[str]): What to record of ``results``. Defaults to the above.
     """
@@ -67,6 +74,7 @@ class PackChipInputs(PackDetInputs):
             # pixel wide, which torch refuses all the same.
             results['img'] = image.copy()
         packed = super().transform(results)
+        _pack_size_factors(results, packed['data_samples'])
         if results.get('valid_range') is not None:
             factor = input_scale(results)
             low, high = (float(bound) for bound in results['valid_range'])
@@ -78,6 +86,14 @@ class PackChipInputs(PackDetInputs):
             packed['data_samples'].gt_instances.set_metainfo(recorded)
             packed['data_samples'].ignored_instances.set_metainfo(recorded)
         return packed
+
+
+def _pack_size_factors(results: Mapping, sample: DetDataSample) -> None:
+    flags, factors = results.get('size_factors', (None, None))
+    if flags is not None and flags is results.get('gt_ignore_flags'):
+        ignored = flags.astype(bool)
+        sample.gt_instances.size_factors = torch.from_numpy(factors[~ignored])
+        sample.ignored_instances.size_factors = torch.from_numpy(factors[ignored])
 
 
 def input_scale(results: Mapping) -> float:

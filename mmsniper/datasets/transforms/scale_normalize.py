@@ -47,6 +47,10 @@ class ScaleNormalize(BaseTransform):
     - ``'drop'``: out-of-range objects are removed and their pixels stay: background.
     - ``'keep'``: no object is out of range, the range is open. To compare with.
 
+    Added keys: size_factors (tuple[np.ndarray, np.ndarray]), the ``gt_ignore_flags`` as they are
+    then, and for each box sqrt(w*h) of the object before the chip's border cut it, divided by that
+    of the box: shape (n,), float32, 0 for crowds. ``PackChipInputs`` reads it.
+
     Args:
         levels (Sequence, optional): Pyramid levels, fine to coarse, needed without a chip only.
         valid_ranges (Sequence, optional): The valid range of each level, likewise.
@@ -94,9 +98,10 @@ class ScaleNormalize(BaseTransform):
         shape = results['img_shape'] if from_window else results['img'].shape[:2]
         if results.get('gt_bboxes') is not None:
             self._treat_out_of_range(results, shape)
+            _record_size_factors(results)
         # Other transforms would not keep it aligned with the boxes.
-        results.pop('gt_box_sizes', None)
-        results.pop('gt_promoted', None)
+        for key in ('gt_box_sizes', 'gt_promoted', 'gt_crowds'):
+            results.pop(key, None)
         self.resize.scale = level_size(shape[::-1], results['chip_scale'])
         if results['img'].shape[:2] == shape:
             results = self.resize(results)
@@ -161,6 +166,8 @@ class ScaleNormalize(BaseTransform):
         if self.mode == 'keep':
             results['valid_range'] = (-1.0, -1.0)
         flags = results.get('gt_ignore_flags')
+        if flags is not None:
+            results.setdefault('gt_crowds', flags.astype(bool))
         valid = in_valid_range(sizes, results['valid_range'])
         promoted = results.get('gt_promoted')
         if promoted is not None:
@@ -189,6 +196,23 @@ class ScaleNormalize(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(pyramid={self.pyramid}, mode={self.mode!r})'
+
+
+def _record_size_factors(results: dict) -> None:
+    """Record how many times larger than its box an object is, which the chip's border may cut."""
+    boxes, flags = results['gt_bboxes'], results.get('gt_ignore_flags')
+    if flags is None:
+        return
+    present = boxes.areas.clamp(min=0).sqrt().numpy()
+    whole = results.get('gt_box_sizes')
+    factors = np.ones(len(boxes), np.float32)
+    if whole is not None:
+        np.divide(whole, present, out=factors, where=present > 0)
+    if 'gt_crowds' in results:
+        factors[results['gt_crowds']] = 0
+    # Transforms keep only what they know aligned with the boxes, and make new flags whenever they
+    # take instances out or put some in: it is for as long as the flags are these.
+    results['size_factors'] = flags, factors
 
 
 def _widened(valid_range: tuple[float, float], sizes: np.ndarray) -> tuple[float, float]:

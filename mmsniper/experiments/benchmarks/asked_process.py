@@ -1,7 +1,7 @@
 """A process of its own that answers questions, one after the other.
 
 Its memory is that of its own work alone, and processes that are asked in turn have the same noise
-of the machine. They are forked: needs Linux.
+of the machine. Needs Linux.
 """
 
 from __future__ import annotations
@@ -23,11 +23,20 @@ class AskedProcess:
         serve: Called in the process with ``arguments`` and its end of the connection, which it
             gives to :func:`answer_questions`.
         arguments: Its arguments.
+
+    Attributes:
+        start_method: How the process begins: 'fork', with all that this one has loaded and compiled
+            by then, or 'forkserver', where it uses PyTorch, which hangs in forks of processes that
+            have used its threads. Arguments must be picklable then.
     """
+
+    start_method = 'fork'
 
     def __init__(self, work: str, serve: Callable[..., None], *arguments: Any) -> None:
         self._work = work
-        context = multiprocessing.get_context('fork')
+        context = multiprocessing.get_context(self.start_method)
+        if self.start_method == 'forkserver':
+            context.set_forkserver_preload([serve.__module__])
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(*arguments, theirs))
         self._process.start()

@@ -51,6 +51,8 @@ class DetectingProcess(AskedProcess):
         settings: Of all ways.
     """
 
+    start_method = 'forkserver'
+
     def __init__(self, way: str, config: Config, checkpoint: Path, settings: Settings) -> None:
         super().__init__('detects', _serve, way, config, checkpoint, settings)
 

@@ -183,7 +183,6 @@ class _Check:
                 torch.from_numpy(self.scene.out_of_range),
                 torch.from_numpy(self.scene.in_range),
                 self.scene.proposals(),
-                (self.scene.size, self.scene.size),
             )
             self._loss(model, self._chip(mode), epoch).backward()
             found += report()

@@ -25,9 +25,7 @@ def maps_of(head: nn.Module | None) -> tuple[str, ...]:
     return next((names for kind, names in MAPS.items() if isinstance(head, kind)), ())
 
 
-def watch_maps(
-    name: str, head: nn.Module, box: Tensor, spared: Tensor, shape: tuple[int, int]
-) -> Callable:
+def watch_maps(name: str, head: nn.Module, box: Tensor, spared: Tensor) -> Callable:
     """Watch the maps of a head.
 
     Args:
@@ -35,12 +33,11 @@ def watch_maps(
         head (nn.Module): It, changed in place.
         box (Tensor): The box, xyxy, shape (4,).
         spared (Tensor): Another one, likewise. Cells that are less than one away do not count.
-        shape (tuple[int, int]): Height and width of the input.
 
     Returns:
         Callable: For what was found, once the gradients are there.
     """
-    compute, names, outputs = head.loss_by_feat, maps_of(head), []
+    compute, names, outputs, shapes = head.loss_by_feat, maps_of(head), [], []
 
     def loss_by_feat(*args, **kwargs):
         arguments = loss_arguments(head, args, kwargs)
@@ -50,6 +47,8 @@ def watch_maps(
         ]
         for level in outputs:
             level.retain_grad()
+        # Padded, if the detector needs larger inputs.
+        shapes[:] = [arguments['batch_img_metas'][0]['batch_input_shape']]
         return compute(*args, **kwargs)
 
     head.loss_by_feat = loss_by_feat
@@ -57,7 +56,7 @@ def watch_maps(
     def report() -> PriorGradients:
         priors = learnt = 0
         for level in outputs:
-            centres, size = cells(level, shape)
+            centres, size = cells(level, shapes[0])
             on_box = inside(centres, box) & ~inside(centres, spared, size)
             priors += on_box.sum().item()
             learnt += (has_gradient(level, len(centres)) & on_box).sum().item()

@@ -24,9 +24,7 @@ PLACES = 10**6
 STEERING = 'bbox_preds'
 
 
-def watch(
-    model: nn.Module, box: Tensor, spared: Tensor, proposals: Tensor, shape: tuple[int, int]
-) -> Callable:
+def watch(model: nn.Module, box: Tensor, spared: Tensor, proposals: Tensor) -> Callable:
     """Prepare a detector so that the gradients of its next loss can be looked at.
 
     Samplers have a place for every prior, so that chance plays no part. The second stage gets the
@@ -37,7 +35,6 @@ def watch(
         box (Tensor): The box, xyxy in pixels of the input, shape (4,).
         spared (Tensor): Another box, likewise. Points inside it do not count.
         proposals (Tensor): Shape (n, 4), likewise.
-        shape (tuple[int, int]): Height and width of the input.
 
     Returns:
         Callable: To be called behind the backward pass, for a list of :class:`PriorGradients`.
@@ -46,16 +43,16 @@ def watch(
     for name in ('rpn_head', 'bbox_head', 'mask_head', 'panoptic_head'):
         head = getattr(model, name, None)
         if isinstance(head, dense_heads.DETRHead):
-            reports.append(watch_queries(name, head, box, proposals, shape))
+            reports.append(watch_queries(name, head, box, proposals))
         elif isinstance(head, dense_heads.MaskFormerHead):
-            reports.append(watch_mask_queries(name, head, box, proposals, shape))
+            reports.append(watch_mask_queries(name, head, box, proposals))
         elif isinstance(head, dense_heads.CascadeRPNHead):
             reports.append(_watch_last_stage(f'{name}.stages', head.stages[-1], box))
         else:
             if name != 'mask_head' and _has_priors(head):
                 reports.append(_watch_dense_head(name, head, box, spared))
             if maps_of(head):
-                reports.append(watch_maps(name, head, box, spared, shape))
+                reports.append(watch_maps(name, head, box, spared))
     roi_head = getattr(model, 'roi_head', None)
     if isinstance(roi_head, roi_heads.SparseRoIHead):
         reports.append(watch_roi_queries('roi_head', roi_head, box, proposals))
@@ -127,7 +124,8 @@ _CENTRES = (dense_heads.FSAFHead, dense_heads.VFNetHead)
 
 def _reach(head: nn.Module) -> float:
     """How many cells beyond a box its positives can be."""
-    return 1.0 if isinstance(head, dense_heads.CenterNetUpdateHead) else 0.0
+    cells = (dense_heads.CenterNetUpdateHead, dense_heads.FoveaHead)
+    return 1.0 if isinstance(head, cells) else 0.0
 
 
 def _watch_last_stage(name: str, head: nn.Module, box: Tensor) -> Callable:

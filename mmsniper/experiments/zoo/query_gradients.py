@@ -48,9 +48,7 @@ def _moved(values: Tensor, to: Tensor) -> Tensor:
     return values + (to - values).detach()
 
 
-def watch_queries(
-    name: str, head: nn.Module, box: Tensor, proposals: Tensor, shape: tuple[int, int]
-) -> Callable:
+def watch_queries(name: str, head: nn.Module, box: Tensor, proposals: Tensor) -> Callable:
     """Watch the head of a DETR, whose queries get the given boxes; its denoising queries do not.
 
     Args:
@@ -58,21 +56,22 @@ def watch_queries(
         head (nn.Module): It, changed in place.
         box (Tensor): The box, xyxy, shape (4,).
         proposals (Tensor): The boxes to give, xyxy, shape (n, 4).
-        shape (tuple[int, int]): Height and width of the input.
 
     Returns:
         Callable: For what was found, once the gradients are there.
     """
     compute, seen = head.loss_by_feat, _Seen(name, box, proposals)
-    size = proposals.new_tensor([*shape[::-1], *shape[::-1]])
 
-    def given(boxes: Tensor) -> Tensor:
+    def given(boxes: Tensor, size: Tensor) -> Tensor:
         return bbox_xyxy_to_cxcywh(seen.boxes(boxes.size(-2)) / size).expand_as(boxes)
 
     def loss_by_feat(*args, **kwargs):
         arguments = loss_arguments(head, args, kwargs)
         del arguments['self']
         meta = arguments.get('dn_meta') or {}
+        # Padded, if the detector needs larger inputs.
+        height, width = arguments['batch_img_metas'][0]['img_shape'][:2]
+        size = proposals.new_tensor([width, height, width, height])
         for boxes, scores in (
             ('all_layers_bbox_preds', 'all_layers_cls_scores'),
             ('enc_bbox_preds', 'enc_cls_scores'),
@@ -85,7 +84,7 @@ def watch_queries(
                 dense = meta.get('num_dense_queries', 0)
             numbers = [denoising, number - denoising - dense, dense]
             first, matched, last = arguments[boxes].split(numbers, dim=-2)
-            arguments[boxes] = torch.cat([first, _moved(matched, given(matched)), last], -2)
+            arguments[boxes] = torch.cat([first, _moved(matched, given(matched, size)), last], -2)
             first, matched, last = arguments[scores].split(numbers, dim=-2)
             matched = matched.clone()
             seen.see(matched)
@@ -111,13 +110,12 @@ def _see_dense_queries(auxiliary: nn.Module, seen: _Seen) -> None:
     auxiliary.loss = loss
 
 
-def watch_mask_queries(
-    name: str, head: nn.Module, box: Tensor, proposals: Tensor, shape: tuple[int, int]
-) -> Callable:
+def watch_mask_queries(name: str, head: nn.Module, box: Tensor, proposals: Tensor) -> Callable:
     """Watch the head of a MaskFormer, whose queries get the given boxes as masks."""
     compute, seen = head.loss_by_feat, _Seen(name, box, proposals)
 
-    def loss_by_feat(all_scores: Sequence[Tensor], all_masks: Sequence[Tensor], *args, **kwargs):
+    def loss_by_feat(all_scores: Sequence[Tensor], all_masks: Sequence[Tensor], truth, metas):
+        shape = metas[0]['batch_input_shape']
         all_scores, moved = list(all_scores), []
         for scores, masks in zip(all_scores, all_masks):
             seen.see(scores)
@@ -125,7 +123,7 @@ def watch_mask_queries(
             given = torch.stack([inside(centres, one) for one in seen.boxes(masks.size(1))])
             given = (given * 2 - 1.0) * LOGIT
             moved.append(_moved(masks, given.view(masks.shape[1:]).expand_as(masks)))
-        return compute(all_scores, moved, *args, **kwargs)
+        return compute(all_scores, moved, truth, metas)
 
     head.loss_by_feat = loss_by_feat
     return seen.report

@@ -18,4 +18,4 @@ FORMATS: dict[str, type[OutputFormat]] = {
     'geojson': GeoJson,
 }
 
-__all__ = ['FORMATS', 'CollectedFormat', 'ImageFormat', 'OutputFormat']
+__all__ = ['FORMATS', 'CocoResults', 'CollectedFormat', 'ImageFormat', 'OutputFormat']

@@ -98,8 +98,8 @@ class CocoDataset(CocoResults):
     def pieces(self, images: Iterable[ImageDetections]) -> Iterator[str]:
         """See :class:`CollectedFormat`."""
         numbers = itertools.count(1)
-        # Annotations come behind all images, so they wait on the disk.
-        with tempfile.TemporaryFile('w+', encoding='utf-8') as annotations:
+        # Annotations come behind all images, so they wait on the disk that they are written to.
+        with tempfile.TemporaryFile('w+', encoding='utf-8', dir=self.folder) as annotations:
             yield '{"images": ['
             for place, image in enumerate(images):
                 described = dict(

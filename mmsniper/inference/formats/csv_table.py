@@ -14,6 +14,16 @@ from .output import BOX_DIGITS, SCORE_DIGITS, CollectedFormat
 HEADER = ('image', 'class', 'score', 'x1', 'y1', 'x2', 'y2', 'label', 'level')
 
 
+class _EndOfLine:
+    """Ends lines by a line feed. The writer itself would not quote a name with the other half."""
+
+    def __init__(self, text: io.StringIO) -> None:
+        self._text = text
+
+    def write(self, line: str) -> None:
+        self._text.write(line.removesuffix('\r\n') + '\n')
+
+
 class CsvTable(CollectedFormat):
     """``predictions.csv``: a line per detection, boxes in pixels of the image; no masks."""
 
@@ -23,8 +33,8 @@ class CsvTable(CollectedFormat):
         """See :class:`CollectedFormat`."""
         yield ','.join(HEADER) + '\n'
         for image in images:
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator='\n')
+            text = io.StringIO(newline='')
+            writer = csv.writer(_EndOfLine(text))
             boxes = image.boxes.astype(np.float64).round(BOX_DIGITS).tolist()
             scores = image.scores.astype(np.float64).round(SCORE_DIGITS).tolist()
             for box, score, label, level in zip(

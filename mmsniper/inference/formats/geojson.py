@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from ..detections import ImageDetections
 from ..geo import GeoReference, map_transform
 from ..outlines import mask_polygons
+from ..sources import Source
 from .output import BOX_DIGITS, SCORE_DIGITS, ImageFormat
 
 # Upright in programs for maps, whose y points up.
@@ -40,12 +41,20 @@ class GeoJson(ImageFormat):
     GDAL takes files without the member, or with null, to be in degrees. The log says both once.
     """
 
-    name = 'geojson'
+    place = 'geojson'
     ending = '.geojson'
 
-    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
-        super().__init__(folder, classes)
+    def __init__(
+        self, folder: Path, classes: Sequence[str], whole_names: Collection[str] = ()
+    ) -> None:
+        super().__init__(folder, classes, whole_names)
         self._told: set[str] = set()
+
+    def check(self, source: Source) -> None:
+        """See :class:`OutputFormat`: the image's georeference cannot be read."""
+        super().check(source)
+        if source.path is not None:
+            map_transform(source.path)
 
     def content(self, image: ImageDetections) -> str:
         """See :class:`ImageFormat`.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..detections import ImageDetections
 from ..outlines import join_holes, mask_polygons
+from ..videos import is_video
 from .output import BOX_DIGITS, SCORE_DIGITS, ImageFormat
 
 VERSION = '5.4.1'
@@ -21,10 +22,11 @@ class Labelme(ImageFormat):
     Boxes are rectangles. A mask is a polygon along the edges of its pixels; labelme knows no holes,
     so the polygon goes to each of them and back the same way. The parts of a mask are polygons of
     the same ``group_id``. Of a mask without a pixel there is the box. Scores are in the
-    descriptions, which labelme shows, and as numbers under ``score``, which it keeps.
+    descriptions, which labelme shows, and as numbers under ``score``, which it keeps. A frame of a
+    video is looked for as ``000012.jpg`` beside its file.
     """
 
-    name = 'labelme'
+    place = 'labelme'
     ending = '.json'
 
     def content(self, image: ImageDetections) -> str:
@@ -64,6 +66,8 @@ class Labelme(ImageFormat):
         """The image's path from the folder of its JSON file; an address stays as it is."""
         if image.path is None or '://' in image.path:
             return image.path or image.name
+        if is_video(image.path):
+            return f'{self.path(image).stem}.jpg'
         # '..' leads out of what a link points to, so links in the way there are followed.
         folder, name = os.path.split(image.path)
         file = os.path.join(os.path.realpath(folder), name)

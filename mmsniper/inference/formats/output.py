@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mmsniper.utils.whole_file import whole_text_file, write_whole
+from mmsniper.utils.whole_file import ENCODING, whole_text_file, write_whole
 
 from ..detections import ImageDetections
+from ..places import check_length, name_below, stem
+from ..sources import Source
 
 # Digits behind the point: a thousandth of a pixel, and scores as far as ranking needs them.
 BOX_DIGITS = 3
@@ -26,12 +28,35 @@ class OutputFormat:
         self.folder = Path(folder)
         self.classes = tuple(classes)
 
+    def check(self, source: Source) -> None:
+        """Raise an InputError if what is found in an image could not be written."""
+
 
 class ImageFormat(OutputFormat):
-    """A format with a file of its own for each image, below ``folder/NAME_OF_THE_FORMAT``."""
+    """A format with a file of its own for each image, below ``folder/PLACE``.
 
-    name: str
+    It is where the image is, with another ending in place of its own, as programs expect it:
+    ``north/a.txt`` of ``north/a.jpg``. Where that is no image's alone, as of ``a.jpg`` and
+    ``a.png``, the ending is put behind the whole name: ``a.jpg.txt`` and ``a.png.txt``.
+
+    Args:
+        folder: Where ``PLACE`` is made.
+        classes: Names by label.
+        whole_names: The images whose whole names are needed.
+    """
+
+    place: str
     ending: str
+
+    def __init__(
+        self, folder: Path, classes: Sequence[str], whole_names: Collection[str] = ()
+    ) -> None:
+        super().__init__(folder, classes)
+        self.whole_names = whole_names
+
+    def check(self, source: Source) -> None:
+        """See :class:`OutputFormat`."""
+        check_length(self.path(source), self.folder, source.name)
 
     def write(self, image: ImageDetections) -> None:
         """Write the file of an image; none of an image with a fault.
@@ -40,21 +65,22 @@ class ImageFormat(OutputFormat):
             InputError: It cannot be written.
         """
         if image.fault is None:
-            write_whole(self.path(image), self.content(image).encode())
+            write_whole(self.path(image), self.content(image).encode(**ENCODING))
 
     def content(self, image: ImageDetections) -> str:
         """The text of the file of an image."""
         raise NotImplementedError
 
-    def path(self, image: ImageDetections) -> Path:
-        """The file of an image: its name with another ending behind its own.
-
-        So ``a.jpg`` and ``a.png`` have files of their own.
+    def path(self, image: ImageDetections | Source) -> Path:
+        """The file of an image.
 
         Raises:
-            InputError: The name leads out of the folder.
+            InputError: The image's name leads out of the folder.
         """
-        return self.folder / self.name / f'{image.name_below("file")}{self.ending}'
+        name = name_below(image.name, 'file')
+        if name not in self.whole_names:
+            name = stem(name)
+        return self.folder / self.place / f'{name}{self.ending}'
 
 
 class CollectedFormat(OutputFormat):

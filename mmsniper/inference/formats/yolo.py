@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmsniper.utils.whole_file import write_whole
+from mmsniper.utils.whole_file import ENCODING, write_whole
 
 from ..detections import ImageDetections
 from .output import ImageFormat
 
 
 class YoloText(ImageFormat):
-    """``yolo/NAME.txt``: a line ``class x y width height score`` per detection; no masks.
+    """``yolo/labels/NAME.txt``: a line ``class x y width height score`` per detection; no masks.
 
     The centre and the sides of the box are shares of the image's sides, and the score comes last,
-    as Ultralytics writes it with ``save_conf``. ``yolo/classes.txt`` has the names, a line each.
-    Files of images without a detection are empty.
+    as Ultralytics writes it with ``save_conf``. ``yolo/classes.txt`` has the names, a line each,
+    with a space where a name has a line break. Files of images without a detection are empty.
     """
 
-    name = 'yolo'
+    place = 'yolo/labels'
     ending = '.txt'
 
     def write(self, image: ImageDetections) -> None:
         """See :class:`ImageFormat`."""
-        names = self.folder / self.name / 'classes.txt'
+        names = self.folder / 'yolo' / 'classes.txt'
         if not names.is_file():
-            write_whole(names, ''.join(f'{name}\n' for name in self.classes).encode())
+            lines = [' '.join(name.splitlines()) + '\n' for name in self.classes]
+            write_whole(names, ''.join(lines).encode(**ENCODING))
         super().write(image)
 
     def content(self, image: ImageDetections) -> str:

@@ -22,6 +22,7 @@ from .maps import (
     IgnoresCorners,
     IgnoresGrids,
     IgnoresLocations,
+    IgnoresTouchedPoints,
 )
 from .queries import (
     IgnoresDistinctQueries,
@@ -34,7 +35,7 @@ from .told import Aware, Tells
 # What each head of MMDetection, and with it those that derive from it, needs to ignore.
 MIXINS: dict[str, type] = {
     'FCOSHead': IgnoresLocations,
-    'FoveaHead': IgnoresLocations,
+    'FoveaHead': IgnoresTouchedPoints,
     'AutoAssignHead': IgnoresLocations,
     'VFNetHead': IgnoresLocations,
     'CenterNetUpdateHead': IgnoresCentrePoints,

@@ -16,7 +16,7 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .left_out import anchors_left_out, points_left_out
+from .left_out import Grid, anchors_left_out, grids_left_out
 from .told import boxes_of
 
 # Logits, finite in half precision. A heatmap's are smaller: its loss takes the logarithm of the
@@ -78,56 +78,45 @@ class IgnoresLocations:
             list[Tensor]: One of each level, shape (images, 1, h, w), bool, or with as many channels
             as there are priors at a location.
         """
-        points, cells = zip(*self.locations(maps, metas))
-        numbers = [len(level) for level in points]
-        points, cells = torch.cat(points), torch.cat(cells)
-        chosen = [
-            points.new_zeros(len(points), dtype=torch.bool)
-            if boxes is None
-            else self.points_left_out(name, points, cells, boxes, valid[index])
-            for index, boxes in enumerate(ignored)
-        ]
-        return _to_maps(torch.stack(chosen).split(numbers, 1), maps)
+        left_out = grids_left_out(
+            self.grids(maps, metas),
+            ignored,
+            [self.sparing(name, boxes) for boxes in valid],
+            self.ignored_cells,
+            self.valid_cells,
+        )
+        return [where[:, None] for where in left_out]
 
-    def points_left_out(
-        self, name: str, points: Tensor, cells: Tensor, ignored: Tensor, valid: Tensor
-    ) -> Tensor:
-        """Which points of an image are left out.
+    def sparing(self, name: str, valid: Tensor) -> Tensor:
+        """The boxes, shape (n, 4), that spare the points inside of them: the valid ones.
 
         Args:
-            name (str): Which maps they belong to.
-            points (Tensor): Shape (n, 2).
-            cells (Tensor): The width and height of the cell of each, shape (n, 2).
-            ignored (Tensor): Ignored boxes, shape (m, 4).
-            valid (Tensor): Valid boxes, shape (k, 4).
-
-        Returns:
-            Tensor: Shape (n,), bool.
+            name (str): Of which maps.
+            valid (Tensor): The valid boxes of an image, shape (n, 4).
         """
-        margins = self.ignored_cells * cells, self.valid_cells * cells
-        return points_left_out(points, ignored, valid, *margins)
+        return valid
 
-    def locations(
-        self, maps: Sequence[Tensor], metas: Sequence[dict]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """The points of each level and the sizes of their cells, both of shape (h * w, 2)."""
+    def grids(self, maps: Sequence[Tensor], metas: Sequence[dict]) -> list[Grid]:
+        """The points of each level."""
         generator = self.prior_generator
         sizes = [level.shape[-2:] for level in maps]
         levels = generator.grid_priors(sizes, device=maps[0].device)
         found = []
         for priors, (height, width), stride in zip(levels, sizes, generator.strides):
-            priors = priors[:: len(priors) // (height * width)]
-            points = (priors[:, :2] + priors[:, 2:]) / 2 if priors.size(1) == 4 else priors[:, :2]
-            found.append((points, points.new_tensor(stride).expand_as(points)))
+            priors = priors.view(height, width, -1, priors.size(1))[:, :, 0]
+            columns, rows = priors[0], priors[:, 0]
+            if priors.size(-1) == 4:
+                columns, rows = (line[:, :2] + line[:, 2:] for line in (columns, rows))
+                columns, rows = columns / 2, rows / 2
+            found.append(Grid(columns[:, 0], rows[:, 1], stride))
         return found
 
     def blank(self, level: Tensor, where: Tensor) -> Tensor:
         """The map of a level, shape (images, channels, h, w), with a constant at some places."""
+        values = level.new_full((level.size(1), 1, 1), self.nothing)
         if self._has_background(level):
-            values = level.new_full((level.size(1), 1, 1), self.nothing)
             values[-1] = 0
-            return torch.where(where, values, level)
-        return level.masked_fill(where, self.nothing)
+        return torch.where(where, values, level)  # faster than masked_fill, backwards too
 
     def _has_background(self, level: Tensor) -> bool:
         """Whether the last channel is the background's, in a softmax over all of them."""
@@ -135,18 +124,21 @@ class IgnoresLocations:
         return not use_sigmoid and level.size(1) == getattr(self, 'cls_out_channels', None)
 
 
-class IgnoresCells(IgnoresLocations):
-    """Mixin for heads whose maps divide the whole input evenly into cells."""
+class IgnoresTouchedPoints(IgnoresLocations):
+    """Mixin for heads whose points stand for the cells around them.
 
-    # The cell of a centre touches the box, but its own centre can be outside of it.
+    The cell of an object's centre touches its box, but the point in it can be outside.
+    """
+
     valid_cells = 0.5
 
-    def locations(
-        self, maps: Sequence[Tensor], metas: Sequence[dict]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """The centres of the cells and their sizes, both of shape (h * w, 2) for each level."""
-        height, width = metas[0]['batch_input_shape'][:2]
-        return [cell_centres(level, (height, width)) for level in maps]
+
+class IgnoresCells(IgnoresTouchedPoints):
+    """Mixin for heads whose maps divide the whole input evenly into cells."""
+
+    def grids(self, maps: Sequence[Tensor], metas: Sequence[dict]) -> list[Grid]:
+        """The centres of the cells of each level."""
+        return [cell_grid(level, metas[0]['batch_input_shape']) for level in maps]
 
 
 class IgnoresCentres(IgnoresCells):
@@ -162,11 +154,10 @@ class IgnoresCentres(IgnoresCells):
         return super().predict_by_feat(*args, batch_img_metas=metas, **kwargs)
 
 
-class IgnoresCentrePoints(IgnoresLocations):
+class IgnoresCentrePoints(IgnoresTouchedPoints):
     """Mixin for CenterNet's later version, which has points at several levels."""
 
     nothing = NO_PEAK
-    valid_cells = 0.5
 
     def _get_targets_single(self, gt_instances: InstanceData, points: Tensor, *args, **kwargs):
         targets, boxes = super()._get_targets_single(gt_instances, points, *args, **kwargs)
@@ -181,14 +172,12 @@ class IgnoresCorners(IgnoresCells):
     ignoring_maps = ('tl_heats', 'br_heats')
     nothing = NO_PEAK
     ignored_cells = 1.0
+    valid_cells = 1.0
 
-    def points_left_out(
-        self, name: str, points: Tensor, cells: Tensor, ignored: Tensor, valid: Tensor
-    ) -> Tensor:
-        """Which points of an image are left out: all on ignored boxes but corners of valid ones."""
+    def sparing(self, name: str, valid: Tensor) -> Tensor:
+        """The corners of valid boxes, of the kind that the map is about."""
         corners = valid[:, :2] if name == 'tl_heats' else valid[:, 2:]
-        margins = self.ignored_cells * cells, cells
-        return points_left_out(points, ignored, corners.repeat(1, 2), *margins)
+        return corners.repeat(1, 2)
 
 
 class IgnoresGrids(IgnoresCells):
@@ -228,8 +217,22 @@ class IgnoresAnchors(IgnoresLocations):
         ]
 
 
+def cell_grid(level: Tensor, shape: tuple[int, int]) -> Grid:
+    """The centres of a map's cells.
+
+    Args:
+        level (Tensor): The map, shape (..., h, w).
+        shape (tuple[int, int]): Height and width in pixels of what it is a map of.
+    """
+    rows, columns = level.shape[-2:]
+    width, height = shape[1] / columns, shape[0] / rows
+    x = (torch.arange(columns, device=level.device) + 0.5) * width
+    y = (torch.arange(rows, device=level.device) + 0.5) * height
+    return Grid(x, y, (width, height))
+
+
 def cell_centres(level: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The centres of a map's cells and their sizes.
+    """The centres of a map's cells, one by one, and their sizes.
 
     Args:
         level (Tensor): The map, shape (..., h, w).
@@ -238,15 +241,10 @@ def cell_centres(level: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]
     Returns:
         tuple[Tensor, Tensor]: Both of shape (h * w, 2), float32, x and y.
     """
-    rows, columns = level.shape[-2:]
-    size = torch.tensor([shape[1] / columns, shape[0] / rows], device=level.device)
-    y, x = torch.meshgrid(
-        torch.arange(rows, device=level.device),
-        torch.arange(columns, device=level.device),
-        indexing='ij',
-    )
-    centres = (torch.stack([x.flatten(), y.flatten()], -1) + 0.5) * size
-    return centres, size.expand_as(centres)
+    grid = cell_grid(level, shape)
+    y, x = torch.meshgrid(grid.y, grid.x, indexing='ij')
+    centres = torch.stack([x.flatten(), y.flatten()], -1)
+    return centres, centres.new_tensor(grid.cell).expand_as(centres)
 
 
 def _to_maps(chosen: Sequence[Tensor], maps: Sequence[Tensor]) -> list[Tensor]:

@@ -34,7 +34,7 @@ class IgnoresQueries(Tells):
             return targets
         labels, weights, box_targets, box_weights, positive, negative = targets
         height, width = img_meta['img_shape'][:2]
-        size = bbox_pred.new_tensor([width, height, width, height])
+        size = ignored.new_tensor([width, height, width, height])
         boxes = bbox_cxcywh_to_xyxy(bbox_pred.detach()) * size
         left_out = queries_left_out(boxes, ignored, gt_instances.bboxes)
         left_out[positive] = False
@@ -112,15 +112,18 @@ def masks_left_out(masks: Tensor, ignored: Tensor, valid: Tensor, shape: tuple[i
     predicted = (masks > 0).flatten(1).float()
     centres, _ = cell_centres(masks, shape)
     regions = torch.stack([inside_any(centres, box[None]) for box in ignored]).float()
-    area = predicted.sum(1)[:, None]
-    common = predicted @ regions.T
-    shares = common / area.clamp(min=1)
-    ious = common / (area + regions.sum(1) - common).clamp(min=1)
-    if len(valid) == 0:
-        return by_overlap(shares, ious, ious[:, :0])
-    valid = F.interpolate(valid[None].float(), masks.shape[-2:], mode='nearest')[0].flatten(1)
-    common = predicted @ valid.T
-    return by_overlap(shares, ious, common / (area + valid.sum(1) - common).clamp(min=1))
+    if len(valid):
+        valid = F.interpolate(valid[None].float(), masks.shape[-2:], mode='nearest')[0]
+    with torch.autocast(masks.device.type, enabled=False):  # half precision cannot count pixels
+        area = predicted.sum(1)[:, None]
+        common = predicted @ regions.T
+        shares = common / area.clamp(min=1)
+        ious = common / (area + regions.sum(1) - common).clamp(min=1)
+        if len(valid) == 0:
+            return by_overlap(shares, ious, ious[:, :0])
+        valid = valid.flatten(1)
+        common = predicted @ valid.T
+        return by_overlap(shares, ious, common / (area + valid.sum(1) - common).clamp(min=1))
 
 
 class WeighedClassLoss(nn.Module):

@@ -78,6 +78,14 @@ def test_heads_that_are_not_aware_are_found_out(name):
     assert report.out_of_range_class_is_free, 'its class counts for nothing: it is background'
 
 
+@pytest.mark.parametrize('name', ['dino/dino-4scale_r50_8xb2-12e_coco.py', AWARE[2], AWARE[10]])
+def test_inputs_that_are_padded(name):
+    model = shrink(zoo_config(name).model, 128)
+    model.data_preprocessor.update(type='ChipDataPreprocessor', least_size=201)
+    report = check_ignoring(apply_ignoring(model), 'ignore', size=128)
+    assert report.passed, report.sentences
+
+
 @pytest.mark.parametrize('mode', ['erase', 'ignore'])
 def test_erasing_is_checked_by_pixels(mode):
     model = tiny_detector('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py')
@@ -277,7 +285,7 @@ def test_detectors_without_known_priors_fail_and_raise_nothing():
     report = check_ignoring(model, 'ignore')
     assert not report.out_of_range_is_left_out and not report.check_can_fail
     assert 'no head whose priors are known' in report.sentences[2]
-    assert watch(torch.nn.Module(), None, None, None, None)() == []
+    assert watch(torch.nn.Module(), None, None, None)() == []
 
 
 def test_the_log_goes_on_after_it(monkeypatch):

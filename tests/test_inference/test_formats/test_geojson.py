@@ -99,7 +99,7 @@ def all_rings(feature):
 def test_boxes(tmp_path, matrix, keys, epsg):
     image = detections(geotiff(tmp_path, matrix, keys))
     path = write(tmp_path / 'out', image)
-    assert path == tmp_path / 'out' / 'geojson' / 'north' / 'a.tif.geojson'
+    assert path == tmp_path / 'out' / 'geojson' / 'north' / 'a.geojson'
     content = json.loads(path.read_text())
     assert content['type'] == 'FeatureCollection' and len(content['features']) == 2
     first, second = (feature['properties'] for feature in content['features'])

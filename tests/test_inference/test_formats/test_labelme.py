@@ -42,7 +42,7 @@ def written(folder, image):
 
 def test_boxes(tmp_path):
     content = written(tmp_path, detections())
-    assert os.listdir(tmp_path / 'labelme' / 'north') == ['1.jpg.json']
+    assert os.listdir(tmp_path / 'labelme' / 'north') == ['1.json']
     assert [content.pop(key) for key in ('version', 'flags')] == ['5.4.1', {}]
     assert [content.pop(key) for key in ('imageHeight', 'imageWidth')] == [40, 60]
     assert content.pop('imageData') is None and content.pop('imagePath') == 'north/1.jpg'
@@ -104,7 +104,7 @@ def test_the_image_is_found(tmp_path, name, relative, monkeypatch):
     path = os.path.relpath(image) if relative else str(image)
     given = detections(name=name, path=path)
     content = written('out' if relative else tmp_path / 'out', given)
-    file = tmp_path / 'out' / 'labelme' / f'{name}.json'
+    file = tmp_path / 'out' / 'labelme' / f'{name[:-4]}.json'
     assert (file.parent / content['imagePath']).read_text() == 'pixels'
     assert not os.path.isabs(content['imagePath'])
 
@@ -123,3 +123,8 @@ def test_the_image_is_found_through_links(tmp_path):
 def test_an_address(tmp_path):
     given = detections(name='1.jpg', path='s3://bucket/1.jpg')
     assert written(tmp_path, given)['imagePath'] == 's3://bucket/1.jpg'
+
+
+def test_a_frame_is_looked_for_beside_its_file(tmp_path):
+    given = detections(name='clip.mp4/000012', path=str(tmp_path / 'clip.mp4'))
+    assert written(tmp_path, given)['imagePath'] == '000012.jpg'

@@ -6,7 +6,9 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 
 from mmsniper.models.ignoring.left_out import (
+    Grid,
     anchors_left_out,
+    grids_left_out,
     points_left_out,
     queries_left_out,
 )
@@ -39,6 +41,27 @@ def test_points(margins):
     cells = [torch.tensor(margin, dtype=torch.float32).expand_as(points) for margin in margins]
     assert points_left_out(points, ignored, valid, *cells).tolist() == expected
     assert 20 < sum(expected) < 180
+
+
+@pytest.mark.parametrize('cells', [(0, 0), (1, 0.5)])
+def test_points_of_maps_of_a_batch(cells):
+    rng = np.random.default_rng(3)
+    grids = [
+        Grid(torch.arange(8) * 8.0 + 4, torch.arange(6) * 10.0 + 1, (8.0, 10.0)),
+        Grid(torch.arange(2) * 32.0, torch.arange(1) * 60.0, (32.0, 60.0)),
+    ]
+    ignored = [some_boxes(rng, 2), None, NONE, some_boxes(rng, 5)]
+    valid = [some_boxes(rng, 3), some_boxes(rng, 1), NONE, NONE]
+    found = grids_left_out(grids, ignored, valid, *cells)
+    for grid, of_level in zip(grids, found):
+        y, x = torch.meshgrid(grid.y, grid.x, indexing='ij')
+        points = torch.stack([x.flatten(), y.flatten()], -1)
+        margins = [number * torch.tensor(grid.cell).expand_as(points) for number in cells]
+        for boxes, others, where in zip(ignored, valid, of_level):
+            boxes = NONE if boxes is None else boxes
+            expected = points_left_out(points, boxes, others, *margins)
+            assert torch.equal(where.flatten(), expected)
+    assert 0 < found[0].sum() < found[0].numel()
 
 
 def test_anchors_and_queries():
