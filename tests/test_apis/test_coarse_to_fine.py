@@ -11,7 +11,7 @@ from mmsniper.apis import PyramidInferencer
 from mmsniper.errors import InputError
 from mmsniper.inference import load_detector
 
-# Small ones in a corner of a large picture, one of a middle size, nothing, and a picture below a chip.
+# Small ones in a corner of a large picture, one of a middle size, nothing, and one below a chip.
 PICTURES = {
     'small.png': ((640, 480), [(20, 20, 34, 34), (60, 24, 74, 40), (50, 60, 66, 74)]),
     'large.png': ((500, 333), [(110, 80, 150, 116)]),
