@@ -9,6 +9,7 @@ from mmdet.models.detectors import ATSS
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData
 from zoo_configs import zoo_config
@@ -140,6 +141,27 @@ def test_the_head_alone(name):
     for one, other in zip(found, detected(model)):
         assert torch.equal(one.pred_instances.scores, other.pred_instances.scores)
     assert not any(module.training for module in model.modules())
+
+
+@pytest.fixture
+def process_group(tmp_path):
+    """Of one process, which complains of unused weights as well."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('freeze', [False, True])
+def test_several_processes_wait_for_no_gradient(process_group, freeze):
+    model = built(with_head(config_of(ATSS_CONFIG), freeze_detector=freeze)).train()
+    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+    assert not wrapped.find_unused_parameters
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.001))
+    for _ in range(2):  # the second step finds out
+        losses = wrapped.train_step(batch_of(model, True), optimizer)
+        assert losses['loss_focus'].isfinite()
 
 
 def test_features_are_extracted_once_and_not_kept():
