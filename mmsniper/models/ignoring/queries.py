@@ -164,11 +164,19 @@ class IgnoresRoIQueries(Tells):
     """Mixin for the second stage of Sparse R-CNN and QueryInst."""
 
     def become_aware(self) -> None:
-        """Exchange the samplers."""
+        """Exchange the samplers, and see to batches without any valid object."""
         self.bbox_sampler = [
             QuerySampler() if type(sampler) is PseudoSampler else sampler
             for sampler in self.bbox_sampler
         ]
+        for stage in self.bbox_head:
+            stage.loss_cls.register_forward_pre_hook(_count_something, with_kwargs=True)
+
+
+def _count_something(loss: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Normalise by 1 where there is no positive: MMDetection divides by nearly 0 then."""
+    positives = kwargs['avg_factor']
+    return args, {**kwargs, 'avg_factor': positives + (positives == 0)}
 
 
 class QuerySampler(PseudoSampler):

@@ -12,7 +12,8 @@ from zoo_configs import zoo_config
 
 from mmsniper.conversion.ignoring import apply_ignoring
 from mmsniper.errors import InputError
-from mmsniper.experiments.zoo.ignore_check import _training_state
+from mmsniper.experiments.zoo import ignore_scene
+from mmsniper.experiments.zoo.ignore_check import _training_state, check_ignoring
 from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
 from mmsniper.experiments.zoo.shrink import shrink
 from mmsniper.models.ignoring import ignore_aware_class
@@ -256,15 +257,48 @@ def test_denoising_queries_are_those_of_valid_objects():
         assert same(first, second)
 
 
-@pytest.mark.parametrize(
-    'name', [FCOS, HEADS[3], HEADS[12], HEADS[22], 'yolox/yolox_s_8xb8-300e_coco.py']
-)
+QUICK = ('fcos/', 'centernet/centernet_r18', 'dino/', 'solo/', 'mask2former/', 'yolox/')
+
+
+def most_slowly(names, quick=QUICK):
+    return [
+        pytest.param(name, marks=() if name.startswith(quick) else pytest.mark.slow)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
 def test_losses_are_finite_in_mixed_precision(name):
     model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
     with torch.autocast('cpu', torch.bfloat16):
         losses, gradients = learn(model, chips('ignore'))
     assert all(torch.tensor(value).isfinite() for value in losses.values())
     assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
+def test_chips_without_any_valid_object_are_learnt_from(name):
+    """One with nothing but an ignored object beside one with nothing at all."""
+    model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
+    ignored, empty = chips('ignore')
+    for chip in (ignored, empty):
+        sample = chip['data_samples']
+        sample.gt_instances = sample.gt_instances[:0]
+        assert len(sample.ignored_instances) == 1
+    empty['data_samples'].ignored_instances = empty['data_samples'].ignored_instances[:0]
+    losses, gradients = learn(model, [ignored, empty])
+    assert all(torch.tensor(value).isfinite() for value in losses.values())
+    assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
+    assert max(losses.values()) < 1e4, 'nothing is normalised by nothing'
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
+def test_an_object_in_range_inside_a_large_ignored_one(name, monkeypatch):
+    monkeypatch.setattr(ignore_scene, 'IN_RANGE', (80, 80, 144, 144))
+    monkeypatch.setattr(ignore_scene, 'OUT_OF_RANGE', (24, 24, 232, 232))
+    model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
+    report = check_ignoring(model, 'ignore', size=SIDE)
+    assert report.passed, report.sentences
 
 
 def test_constants_keep_their_meaning_in_half_precision():
