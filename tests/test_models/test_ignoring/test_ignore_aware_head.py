@@ -1,6 +1,7 @@
 """Heads that learn from every location or query: what they do with ignored objects, and without."""
 
 import copy
+import multiprocessing
 
 import pytest
 import torch
@@ -363,3 +364,44 @@ def test_a_head_with_a_background_class():
     assert torch.equal(blank[..., 1], level[..., 1])
     blank.sum().backward()
     assert (level.grad != 0)[0].all(0).tolist() == [[False, True], [True, True]]
+
+
+def still(model):
+    """Nothing in it depends on chance or on the batch."""
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Dropout, torch.nn.modules.batchnorm._BatchNorm)):
+            module.eval()
+        if isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+    return model
+
+
+def share_of(rank, model, batch, folder):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2
+    )
+    losses, _ = learn(model, [batch[rank]])
+    torch.save(losses, f'{folder}/{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('name', [FCOS, 'yolox/yolox_s_8xb8-300e_coco.py', HEADS[10]])
+def test_two_processes_of_which_one_has_ignored_objects(name, tmp_path):
+    """Both normalise by what both have, so that together they learn what one would."""
+    model = still(built(apply_ignoring(shrink(zoo_config(name).model, SIDE))))
+    batch = chips('ignore')
+    batch[1]['data_samples'].ignored_instances = batch[1]['data_samples'].ignored_instances[:0]
+    expected, _ = learn(copy.deepcopy(model), batch)
+    context = multiprocessing.get_context('fork')
+    processes = [
+        context.Process(target=share_of, args=(rank, model, batch, tmp_path)) for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    shares = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    for key, value in expected.items():
+        found = (shares[0][key] + shares[1][key]) / 2
+        torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-5, msg=key)
