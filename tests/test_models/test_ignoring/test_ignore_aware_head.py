@@ -3,10 +3,12 @@
 import copy
 import multiprocessing
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from tiny_detectors import tiny_detector
 from zoo_configs import zoo_config
@@ -124,7 +126,9 @@ def covered_chip(pixels):
         metainfo=dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
     )
     sample.gt_instances = InstanceData(
-        bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
+        bboxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.long),
+        masks=BitmapMasks(np.zeros((0, SIDE, SIDE), np.uint8), SIDE, SIDE),
     )
     sample.ignored_instances = InstanceData(
         bboxes=torch.tensor([WHOLE]), labels=torch.zeros(1, dtype=torch.long)
@@ -145,6 +149,20 @@ def covered_chip(pixels):
         ('foveabox/fovea_r50_fpn_4xb4-1x_coco.py', 'bbox_head.conv_cls'),
         ('vfnet/vfnet_r50_fpn_1x_coco.py', 'bbox_head.vfnet_cls'),
         ('yolox/yolox_s_8xb8-300e_coco.py', 'bbox_head.multi_level_conv_obj'),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ('condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', 'bbox_head.conv_cls'),
+                ('conditional_detr/conditional-detr_r50_8xb2-50e_coco.py', 'bbox_head.fc_cls'),
+                ('cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py', 'bbox_head.tl_heat'),
+                ('dab_detr/dab-detr_r50_8xb2-50e_coco.py', 'bbox_head.fc_cls'),
+                ('ddq/ddq-detr-4scale_r50_8xb2-12e_coco.py', 'bbox_head.cls_branches'),
+                (HEADS[10], 'bbox_head.cls_branches'),
+                ('mask2former/mask2former_r50_8xb2-lsj-50e_coco.py', 'panoptic_head.cls_embed'),
+                ('solo/decoupled-solo_r50_fpn_1x_coco.py', 'mask_head.conv_cls'),
+                ('solov2/solov2_r50_fpn_1x_coco.py', 'mask_head.conv_cls'),
+            )
+        ),
     ],
 )
 def test_a_chip_of_ignored_objects_alone_teaches_no_class(name, learns_classes):
