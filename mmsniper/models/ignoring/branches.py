@@ -9,8 +9,8 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from .left_out import points_left_out
-from .maps import NOTHING, cell_centres
+from .left_out import grids_left_out, points_left_out
+from .maps import NOTHING, cell_grid
 from .told import Tells, boxes_of, told_boxes
 
 LEFT_OUT = -1.0
@@ -77,21 +77,22 @@ class IgnoresLocationBranch(Tells):
     ) -> tuple:
         """As of the head; locations left out have no weight and are not counted."""
         targets, weights, avg_factor = super().ga_loc_targets(batch_gt_instances, featmap_sizes)
-        told = [told_boxes(instances) for instances in batch_gt_instances]
-        strides = self.approx_anchor_generator.strides
-        for level, level_weights, stride in zip(targets, weights, strides):
-            height, width = level.shape[-2:]
-            shape = height * stride[1], width * stride[0]
-            for index, ignored in enumerate(told):
-                if ignored is None:
-                    continue
-                valid = get_box_tensor(batch_gt_instances[index].bboxes)
-                centres, _ = cell_centres(level[index, 0], shape)
-                left_out = points_left_out(centres, ignored, valid).view(height, width)
-                left_out &= level[index, 0] == 0
-                level_weights[index, 0, left_out] = 0
-                avg_factor = avg_factor - left_out.sum().item() / LOCATIONS_PER_COUNT
-        return targets, weights, avg_factor
+        ignored = [told_boxes(instances) for instances in batch_gt_instances]
+        if all(boxes is None for boxes in ignored):
+            return targets, weights, avg_factor
+        grids = [
+            cell_grid(level, (level.size(-2) * stride[1], level.size(-1) * stride[0]))
+            for level, stride in zip(targets, self.approx_anchor_generator.strides)
+        ]
+        valid = [get_box_tensor(instances.bboxes) for instances in batch_gt_instances]
+        number = 0
+        for level, level_weights, where in zip(
+            targets, weights, grids_left_out(grids, ignored, valid)
+        ):
+            where = where[:, None] & (level == 0)
+            level_weights[where] = 0
+            number = number + where.sum()
+        return targets, weights, avg_factor - number.item() / LOCATIONS_PER_COUNT
 
 
 LOCATIONS_PER_COUNT = 200  # as of GuidedAnchorHead.ga_loc_targets
@@ -114,14 +115,10 @@ class IgnoresSegmentation:
         ignored = [boxes_of(part) for part in batch_gt_instances_ignore or ()]
         left_out = None
         if segm_preds is not None and any(boxes is not None for boxes in ignored):
-            centres, cells = cell_centres(segm_preds, batch_img_metas[0]['batch_input_shape'])
-            left_out = segm_preds.new_zeros((len(segm_preds), len(centres)), dtype=torch.bool)
-            for index, boxes in enumerate(ignored):
-                if boxes is not None:
-                    valid = get_box_tensor(batch_gt_instances[index].bboxes)
-                    left_out[index] = points_left_out(centres, boxes, valid, valid_margin=cells / 2)
-            where = left_out.view(len(segm_preds), 1, *segm_preds.shape[-2:])
-            segm_preds = segm_preds.masked_fill(where, NOTHING)
+            grid = cell_grid(segm_preds, batch_img_metas[0]['batch_input_shape'])
+            valid = [get_box_tensor(part.bboxes) for part in batch_gt_instances]
+            (left_out,) = grids_left_out([grid], ignored, valid, valid_cells=0.5)
+            segm_preds = segm_preds.masked_fill(left_out[:, None], NOTHING)
         losses = super().loss_by_feat(
             mask_preds, segm_preds, batch_gt_instances, batch_img_metas, positive_infos, **kwargs
         )

@@ -62,8 +62,10 @@ def build_ignore_aware_head(head: str | type, **settings) -> nn.Module:
 
     It has the parameters of the head that it is made of, so checkpoints fit both, and in testing it
     is that head. Without an ignored instance in a batch its losses are those of that head to the
-    last digit. It is for heads that MMDetection gives no assigner which could ignore; the others
-    have :class:`mmsniper.models.IgnoreAwareAssigner`. In a config::
+    last digit, unless there is no object at all: MMDetection's ``CenterNetUpdateHead`` and
+    ``SparseRoIHead`` have losses of millions then, as chips would often show. It is for heads that
+    MMDetection gives no assigner which could ignore; the others have
+    :class:`mmsniper.models.IgnoreAwareAssigner`. In a config::
 
         bbox_head=dict(type='IgnoreAwareHead', head='FCOSHead', num_classes=80, ...)
 

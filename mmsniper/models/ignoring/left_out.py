@@ -112,6 +112,13 @@ def _within(
     return found.float().split(numbers, -1)
 
 
+def rows_and_columns(grid: Grid, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows and columns of a map are inside of each box, ``(m, h)`` and ``(m, w)``, float."""
+    x1, y1, x2, y2 = boxes.T[..., None]
+    rows, columns = (grid.y >= y1) & (grid.y < y2), (grid.x >= x1) & (grid.x < x2)
+    return rows.float(), columns.float()
+
+
 def anchors_left_out(anchors: Tensor, ignored: Tensor, valid: Tensor) -> Tensor:
     """Anchors that overlap an ignored box, and this more than any valid one.
 

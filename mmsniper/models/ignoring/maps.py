@@ -202,19 +202,19 @@ class IgnoresAnchors(IgnoresLocations):
         """As above, with a channel for each anchor of a location."""
         sizes = [level.shape[-2:] for level in maps]
         levels = self.prior_generator.grid_priors(sizes, device=maps[0].device)
-        numbers = [len(level) for level in levels]
         anchors = torch.cat(levels)
-        chosen = [
-            anchors.new_zeros(len(anchors), dtype=torch.bool)
-            if boxes is None
-            else anchors_left_out(anchors, boxes, valid[index])
-            for index, boxes in enumerate(ignored)
-        ]
-        left_out = _to_maps(torch.stack(chosen).split(numbers, 1), maps)
-        return [
-            where.repeat_interleave(level.size(1) // where.size(1), 1)
-            for where, level in zip(left_out, maps)
-        ]
+        nowhere = anchors.new_zeros(len(anchors), dtype=torch.bool)
+        left_out = torch.stack(
+            [
+                nowhere if boxes is None else anchors_left_out(anchors, boxes, others)
+                for boxes, others in zip(ignored, valid)
+            ]
+        )
+        found = []
+        for where, level in zip(left_out.split([len(part) for part in levels], 1), maps):
+            where = where.unflatten(1, (*level.shape[-2:], -1)).permute(0, 3, 1, 2)
+            found.append(where.repeat_interleave(level.size(1) // where.size(1), 1))
+        return found
 
 
 def cell_grid(level: Tensor, shape: tuple[int, int]) -> Grid:
@@ -229,27 +229,3 @@ def cell_grid(level: Tensor, shape: tuple[int, int]) -> Grid:
     x = (torch.arange(columns, device=level.device) + 0.5) * width
     y = (torch.arange(rows, device=level.device) + 0.5) * height
     return Grid(x, y, (width, height))
-
-
-def cell_centres(level: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The centres of a map's cells, one by one, and their sizes.
-
-    Args:
-        level (Tensor): The map, shape (..., h, w).
-        shape (tuple[int, int]): Height and width in pixels of what it is a map of.
-
-    Returns:
-        tuple[Tensor, Tensor]: Both of shape (h * w, 2), float32, x and y.
-    """
-    grid = cell_grid(level, shape)
-    y, x = torch.meshgrid(grid.y, grid.x, indexing='ij')
-    centres = torch.stack([x.flatten(), y.flatten()], -1)
-    return centres, centres.new_tensor(grid.cell).expand_as(centres)
-
-
-def _to_maps(chosen: Sequence[Tensor], maps: Sequence[Tensor]) -> list[Tensor]:
-    """Choices of each level, (images, h * w * priors), as (images, priors, h, w)."""
-    return [
-        where.view(len(where), *level.shape[-2:], -1).permute(0, 3, 1, 2)
-        for where, level in zip(chosen, maps)
-    ]

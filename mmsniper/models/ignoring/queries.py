@@ -17,39 +17,47 @@ from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from .left_out import by_overlap, inside_any, queries_left_out
-from .maps import cell_centres
+from .left_out import by_overlap, queries_left_out, rows_and_columns
+from .maps import cell_grid
 from .told import IGNORED_BOXES, Tells, told_boxes
 
 
-class IgnoresQueries(Tells):
-    """Mixin for DETR's head and those that derive from it, proposals of an encoder included."""
+class WeighsQueries(Tells):
+    """Mixin for heads that make the targets of one image's queries in one place."""
 
     def _get_targets_single(
-        self, cls_score: Tensor, bbox_pred: Tensor, gt_instances: InstanceData, img_meta: dict
+        self, cls_score: Tensor, prediction: Tensor, gt_instances: InstanceData, img_meta: dict
     ) -> tuple:
-        targets = super()._get_targets_single(cls_score, bbox_pred, gt_instances, img_meta)
+        targets = super()._get_targets_single(cls_score, prediction, gt_instances, img_meta)
         ignored = img_meta.get(IGNORED_BOXES)
         if ignored is None:
             return targets
-        labels, weights, box_targets, box_weights, positive, negative = targets
-        height, width = img_meta['img_shape'][:2]
-        size = ignored.new_tensor([width, height, width, height])
-        boxes = bbox_cxcywh_to_xyxy(bbox_pred.detach()) * size
-        left_out = queries_left_out(boxes, ignored, gt_instances.bboxes)
+        labels, weights, found, found_weights, positive, negative, *others = targets
+        left_out = self.predictions_left_out(prediction.detach(), ignored, gt_instances, img_meta)
         left_out[positive] = False
         weights[left_out] = 0
         negative = negative[~left_out[negative]]
-        return labels, weights, box_targets, box_weights, positive, negative
+        return labels, weights, found, found_weights, positive, negative, *others
+
+
+class IgnoresQueries(WeighsQueries):
+    """Mixin for DETR's head and those that derive from it, proposals of an encoder included."""
+
+    def predictions_left_out(
+        self, boxes: Tensor, ignored: Tensor, gt_instances: InstanceData, img_meta: dict
+    ) -> Tensor:
+        """Which queries are left out by their boxes, shape (n, 4), as shares of the image."""
+        height, width = img_meta['img_shape'][:2]
+        size = ignored.new_tensor([width, height, width, height])
+        return queries_left_out(bbox_cxcywh_to_xyxy(boxes) * size, ignored, gt_instances.bboxes)
 
 
 class IgnoresDistinctQueries(IgnoresQueries):
     """Mixin for DDQ, whose dense queries are assigned by a loss of their own."""
 
     def become_aware(self) -> None:
-        """Exchange the loss."""
-        settings = self.aux_loss_for_dense.train_cfg
-        self.aux_loss_for_dense = IgnoreAwareAuxLoss(train_cfg=settings)
+        """Exchange the class of the loss, whose settings stay."""
+        self.aux_loss_for_dense.__class__ = IgnoreAwareAuxLoss
 
 
 class IgnoreAwareAuxLoss(DDQAuxLoss):
@@ -75,26 +83,18 @@ class IgnoreAwareAuxLoss(DDQAuxLoss):
         return targets
 
 
-class IgnoresMaskQueries(Tells):
+class IgnoresMaskQueries(WeighsQueries):
     """Mixin for MaskFormer and Mask2Former, whose queries have masks."""
 
     def become_aware(self) -> None:
         """Exchange the loss."""
         self.loss_cls = WeighedClassLoss(self.loss_cls, self.class_weight)
 
-    def _get_targets_single(
-        self, cls_score: Tensor, mask_pred: Tensor, gt_instances: InstanceData, img_meta: dict
-    ) -> tuple:
-        targets = super()._get_targets_single(cls_score, mask_pred, gt_instances, img_meta)
-        ignored = img_meta.get(IGNORED_BOXES)
-        if ignored is None:
-            return targets
-        weights, positive = targets[1], targets[4]
-        shape = img_meta['batch_input_shape']
-        left_out = masks_left_out(mask_pred.detach(), ignored, gt_instances.masks, shape)
-        left_out[positive] = False
-        weights[left_out] = 0
-        return targets
+    def predictions_left_out(
+        self, masks: Tensor, ignored: Tensor, gt_instances: InstanceData, img_meta: dict
+    ) -> Tensor:
+        """Which queries are left out by the logits of their masks, shape (n, h, w)."""
+        return masks_left_out(masks, ignored, gt_instances.masks, img_meta['batch_input_shape'])
 
 
 def masks_left_out(masks: Tensor, ignored: Tensor, valid: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -109,21 +109,24 @@ def masks_left_out(masks: Tensor, ignored: Tensor, valid: Tensor, shape: tuple[i
     Returns:
         Tensor: Shape (n,), bool.
     """
-    predicted = (masks > 0).flatten(1).float()
-    centres, _ = cell_centres(masks, shape)
-    regions = torch.stack([inside_any(centres, box[None]) for box in ignored]).float()
+    predicted = (masks > 0).float()
+    rows, columns = rows_and_columns(cell_grid(masks, shape), ignored)
     if len(valid):
         valid = F.interpolate(valid[None].float(), masks.shape[-2:], mode='nearest')[0]
+    else:
+        valid = predicted[:0]
     with torch.autocast(masks.device.type, enabled=False):  # half precision cannot count pixels
-        area = predicted.sum(1)[:, None]
-        common = predicted @ regions.T
+        area = predicted.sum((1, 2))[:, None]
+        common = (predicted @ columns.T * rows.T).sum(1)
         shares = common / area.clamp(min=1)
-        ious = common / (area + regions.sum(1) - common).clamp(min=1)
-        if len(valid) == 0:
-            return by_overlap(shares, ious, ious[:, :0])
-        valid = valid.flatten(1)
-        common = predicted @ valid.T
-        return by_overlap(shares, ious, common / (area + valid.sum(1) - common).clamp(min=1))
+        ious = _iou(common, area, rows.sum(1) * columns.sum(1))
+        common = predicted.flatten(1) @ valid.flatten(1).T
+        return by_overlap(shares, ious, _iou(common, area, valid.sum((1, 2))))
+
+
+def _iou(common: Tensor, area: Tensor, others: Tensor) -> Tensor:
+    """Of the pixels that masks have in common, shape (n, m), and of all of theirs."""
+    return common / (area + others - common).clamp(min=1)
 
 
 class WeighedClassLoss(nn.Module):
@@ -161,11 +164,19 @@ class IgnoresRoIQueries(Tells):
     """Mixin for the second stage of Sparse R-CNN and QueryInst."""
 
     def become_aware(self) -> None:
-        """Exchange the samplers."""
+        """Exchange the samplers, and see to batches without any valid object."""
         self.bbox_sampler = [
             QuerySampler() if type(sampler) is PseudoSampler else sampler
             for sampler in self.bbox_sampler
         ]
+        for stage in self.bbox_head:
+            stage.loss_cls.register_forward_pre_hook(_count_something, with_kwargs=True)
+
+
+def _count_something(loss: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Normalise by 1 where there is no positive: MMDetection divides by nearly 0 then."""
+    positives = kwargs['avg_factor']
+    return args, {**kwargs, 'avg_factor': positives + (positives == 0)}
 
 
 class QuerySampler(PseudoSampler):

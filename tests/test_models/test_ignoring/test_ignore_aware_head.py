@@ -1,18 +1,22 @@
 """Heads that learn from every location or query: what they do with ignored objects, and without."""
 
 import copy
+import multiprocessing
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 from tiny_detectors import tiny_detector
 from zoo_configs import zoo_config
 
 from mmsniper.conversion.ignoring import apply_ignoring
 from mmsniper.errors import InputError
-from mmsniper.experiments.zoo.ignore_check import _training_state
+from mmsniper.experiments.zoo import ignore_scene
+from mmsniper.experiments.zoo.ignore_check import _training_state, check_ignoring
 from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
 from mmsniper.experiments.zoo.shrink import shrink
 from mmsniper.models.ignoring import ignore_aware_class
@@ -122,7 +126,9 @@ def covered_chip(pixels):
         metainfo=dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
     )
     sample.gt_instances = InstanceData(
-        bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
+        bboxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.long),
+        masks=BitmapMasks(np.zeros((0, SIDE, SIDE), np.uint8), SIDE, SIDE),
     )
     sample.ignored_instances = InstanceData(
         bboxes=torch.tensor([WHOLE]), labels=torch.zeros(1, dtype=torch.long)
@@ -143,6 +149,20 @@ def covered_chip(pixels):
         ('foveabox/fovea_r50_fpn_4xb4-1x_coco.py', 'bbox_head.conv_cls'),
         ('vfnet/vfnet_r50_fpn_1x_coco.py', 'bbox_head.vfnet_cls'),
         ('yolox/yolox_s_8xb8-300e_coco.py', 'bbox_head.multi_level_conv_obj'),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ('condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', 'bbox_head.conv_cls'),
+                ('conditional_detr/conditional-detr_r50_8xb2-50e_coco.py', 'bbox_head.fc_cls'),
+                ('cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py', 'bbox_head.tl_heat'),
+                ('dab_detr/dab-detr_r50_8xb2-50e_coco.py', 'bbox_head.fc_cls'),
+                ('ddq/ddq-detr-4scale_r50_8xb2-12e_coco.py', 'bbox_head.cls_branches'),
+                (HEADS[10], 'bbox_head.cls_branches'),
+                ('mask2former/mask2former_r50_8xb2-lsj-50e_coco.py', 'panoptic_head.cls_embed'),
+                ('solo/decoupled-solo_r50_fpn_1x_coco.py', 'mask_head.conv_cls'),
+                ('solov2/solov2_r50_fpn_1x_coco.py', 'mask_head.conv_cls'),
+            )
+        ),
     ],
 )
 def test_a_chip_of_ignored_objects_alone_teaches_no_class(name, learns_classes):
@@ -256,15 +276,48 @@ def test_denoising_queries_are_those_of_valid_objects():
         assert same(first, second)
 
 
-@pytest.mark.parametrize(
-    'name', [FCOS, HEADS[3], HEADS[12], HEADS[22], 'yolox/yolox_s_8xb8-300e_coco.py']
-)
+QUICK = ('fcos/', 'centernet/centernet_r18', 'dino/', 'solo/', 'mask2former/', 'yolox/')
+
+
+def most_slowly(names, quick=QUICK):
+    return [
+        pytest.param(name, marks=() if name.startswith(quick) else pytest.mark.slow)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
 def test_losses_are_finite_in_mixed_precision(name):
     model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
     with torch.autocast('cpu', torch.bfloat16):
         losses, gradients = learn(model, chips('ignore'))
     assert all(torch.tensor(value).isfinite() for value in losses.values())
     assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
+def test_chips_without_any_valid_object_are_learnt_from(name):
+    """One with nothing but an ignored object beside one with nothing at all."""
+    model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
+    ignored, empty = chips('ignore')
+    for chip in (ignored, empty):
+        sample = chip['data_samples']
+        sample.gt_instances = sample.gt_instances[:0]
+        assert len(sample.ignored_instances) == 1
+    empty['data_samples'].ignored_instances = empty['data_samples'].ignored_instances[:0]
+    losses, gradients = learn(model, [ignored, empty])
+    assert all(torch.tensor(value).isfinite() for value in losses.values())
+    assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
+    assert max(losses.values()) < 1e4, 'nothing is normalised by nothing'
+
+
+@pytest.mark.parametrize('name', most_slowly(HEADS))
+def test_an_object_in_range_inside_a_large_ignored_one(name, monkeypatch):
+    monkeypatch.setattr(ignore_scene, 'IN_RANGE', (80, 80, 144, 144))
+    monkeypatch.setattr(ignore_scene, 'OUT_OF_RANGE', (24, 24, 232, 232))
+    model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
+    report = check_ignoring(model, 'ignore', size=SIDE)
+    assert report.passed, report.sentences
 
 
 def test_constants_keep_their_meaning_in_half_precision():
@@ -329,3 +382,44 @@ def test_a_head_with_a_background_class():
     assert torch.equal(blank[..., 1], level[..., 1])
     blank.sum().backward()
     assert (level.grad != 0)[0].all(0).tolist() == [[False, True], [True, True]]
+
+
+def still(model):
+    """Nothing in it depends on chance or on the batch."""
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Dropout, torch.nn.modules.batchnorm._BatchNorm)):
+            module.eval()
+        if isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+    return model
+
+
+def share_of(rank, model, batch, folder):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2
+    )
+    losses, _ = learn(model, [batch[rank]])
+    torch.save(losses, f'{folder}/{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('name', [FCOS, 'yolox/yolox_s_8xb8-300e_coco.py', HEADS[10]])
+def test_two_processes_of_which_one_has_ignored_objects(name, tmp_path):
+    """Both normalise by what both have, so that together they learn what one would."""
+    model = still(built(apply_ignoring(shrink(zoo_config(name).model, SIDE))))
+    batch = chips('ignore')
+    batch[1]['data_samples'].ignored_instances = batch[1]['data_samples'].ignored_instances[:0]
+    expected, _ = learn(copy.deepcopy(model), batch)
+    context = multiprocessing.get_context('fork')
+    processes = [
+        context.Process(target=share_of, args=(rank, model, batch, tmp_path)) for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    shares = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    for key, value in expected.items():
+        found = (shares[0][key] + shares[1][key]) / 2
+        torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-5, msg=key)
