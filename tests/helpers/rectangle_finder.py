@@ -75,7 +75,7 @@ class RectangleFinder(BaseDetector):
         for image, sample in zip(batch_inputs, batch_data_samples):
             height, width = sample.img_shape
             pixels = image[:, :height, :width].permute(1, 2, 0).cpu().numpy()
-            results.append(self._find(pixels, sample))
+            results.append(self._find(pixels, sample).to(batch_inputs.device))
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _find(self, pixels, sample):

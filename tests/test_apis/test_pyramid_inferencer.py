@@ -69,6 +69,21 @@ def test_all_is_found_once(painted, tmp_path, num_workers, batch_size):
             assert np.abs(image.boxes - np.array(box)).max(axis=1).min() < 1e-3
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('masks', [False, True])
+@pytest.mark.parametrize('config', [CONFIG, CHIPS_CONFIG])
+def test_a_gpu_gives_what_a_cpu_gives(painted, tmp_path, config, masks):
+    folder, _ = painted
+    config = config.replace("'RectangleFinder',", f"'RectangleFinder', masks={masks},")
+    results = []
+    for device in ('cpu', 'cuda', None):
+        files = write_detector(tmp_path, config)
+        detect = PyramidInferencer(*files, device, show_progress=False)
+        assert next(detect.model.parameters()).is_cuda == (device != 'cpu')
+        results.append([image.to_json() for image in detect.detect(folder)])
+    assert results[0] == results[1] == results[2] and results[0]
+
+
 def test_results_do_not_depend_on_batches_and_workers(painted, tmp_path):
     folder, _ = painted
     results = []

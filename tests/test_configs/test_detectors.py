@@ -28,8 +28,16 @@ def name(request):
     return request.param
 
 
-def test_training_and_testing(name, tmp_path):
+AMP = pytest.param(
+    'AmpOptimWrapper',
+    marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='mixed precision needs a GPU'),
+)
+
+
+@pytest.mark.parametrize('optim_wrapper', ['OptimWrapper', AMP])
+def test_training_and_testing(name, optim_wrapper, tmp_path):
     config = small_detector(name, tmp_path)
+    config.optim_wrapper.type = optim_wrapper
     config.test_evaluator.update(outfile_prefix=str(tmp_path / 'found'))
     config.val_evaluator = config.test_evaluator
     runner = Runner.from_cfg(config)

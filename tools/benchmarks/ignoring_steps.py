@@ -3,6 +3,9 @@
 The same tiny detector takes the same steps, forward and backward, with MMDetection's own head and
 with IgnoreAwareHead, in turn. The chips are noise with drawn boxes, half of them ignored, which
 MMDetection's own head learns as background. With --without-ignored no box is.
+
+On a CPU the processor's time is taken, which other processes hardly disturb; on a GPU it is the
+time until the GPU is done.
 """
 
 import argparse
@@ -30,7 +33,7 @@ DETECTORS = dict(fcos='fcos_r18_fpn_tiny', yolox='yolox_nano', dino='dino_r18_ti
 NUM_CLASSES = 80
 
 
-def built(name: str, aware: bool, seed: int) -> torch.nn.Module:
+def built(name: str, aware: bool, seed: int, device: str = 'cpu') -> torch.nn.Module:
     """A detector with the one head or the other, of the same weights."""
     model = Config.fromfile(SUITES / f'{DETECTORS[name]}.py').model
     set_num_classes(model, NUM_CLASSES)
@@ -40,7 +43,7 @@ def built(name: str, aware: bool, seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
     model = MODELS.build(model)
     model.init_weights()  # or some hold whatever is in memory
-    return model.train()
+    return model.to(device).train()
 
 
 def chips(size: int, number: int, boxes: int, ignored: bool, seed: int) -> dict:
@@ -66,24 +69,35 @@ def chips(size: int, number: int, boxes: int, ignored: bool, seed: int) -> dict:
     return dict(inputs=list(images), data_samples=samples)
 
 
-def step_seconds(model: torch.nn.Module, batch: dict, seed: int) -> float:
-    """The processor time of a step but the optimizer's, which other processes hardly disturb."""
+def step_seconds(model: torch.nn.Module, batch: dict, seed: int, amp: bool = False) -> float:
+    """The time of a step but the optimizer's."""
     data = model.data_preprocessor(batch, training=True)
+    device = next(model.parameters()).device
     torch.manual_seed(seed)
     model.zero_grad()
-    begin = time.process_time()
-    model.parse_losses(model(**data, mode='loss'))[0].backward()
-    return time.process_time() - begin
+    begin = now(device)
+    with torch.autocast(device.type, enabled=amp):
+        losses = model(**data, mode='loss')
+    model.parse_losses(losses)[0].backward()
+    return now(device) - begin
+
+
+def now(device: torch.device) -> float:
+    """Seconds on the clock of a device that has done all that it was told."""
+    if device.type != 'cuda':
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def compare(name: str, args: argparse.Namespace) -> dict:
     """The median step of each head in milliseconds, and the median of their ratios."""
-    models = [built(name, aware, args.seed) for aware in (False, True)]
+    models = [built(name, aware, args.seed, args.device) for aware in (False, True)]
     batch = chips(args.size, args.chips, args.boxes, not args.without_ignored, args.seed)
     steps = []
     for step in range(args.warm_up + args.steps):
         order = (0, 1) if step % 2 else (1, 0)  # neither has always the other's caches
-        found = {index: step_seconds(models[index], batch, step) for index in order}
+        found = {index: step_seconds(models[index], batch, step, args.amp) for index in order}
         if step >= args.warm_up:
             steps.append((found[0], found[1]))
     plain, aware = (statistics.median(column) * 1e3 for column in zip(*steps))

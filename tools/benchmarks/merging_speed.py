@@ -3,7 +3,10 @@
 Boxes are drawn like those that several views find of the same objects: each object has some boxes
 that overlap, at random places of an image that grows with their number. The best of some runs.
 SAHI's times are those of finding what belongs together; of its NMM, boxes are not yet merged then.
+With --device boxes on a GPU are suppressed as well: there, and copied to the CPU.
 """
+
+from __future__ import annotations
 
 import argparse
 import resource
@@ -15,6 +18,7 @@ import torch
 from mmcv.ops import batched_nms
 
 from mmsniper.merging import nmm, nms, soft_nms, wbf
+from mmsniper.merging.device import nms_on_device
 from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
@@ -53,7 +57,9 @@ def best_ms(run: Callable[[], object], repeat: int) -> float:
     return min(seconds) * 1e3
 
 
-def ways(drawn: tuple[np.ndarray, ...], rivals: bool) -> dict[str, Callable[[], object]]:
+def ways(
+    drawn: tuple[np.ndarray, ...], rivals: bool, device: str | None = None
+) -> dict[str, Callable[[], object]]:
     """What is measured, by its name."""
     found = dict(
         nms=lambda: nms(*drawn, THRESHOLD),
@@ -62,6 +68,10 @@ def ways(drawn: tuple[np.ndarray, ...], rivals: bool) -> dict[str, Callable[[], 
         nmm_ios=lambda: nmm(*drawn, THRESHOLD, 'ios'),
         wbf=lambda: wbf(*drawn, THRESHOLD),
     )
+    if device is not None:
+        there = [torch.from_numpy(part).to(device) for part in drawn]
+        found['nms_there'] = lambda: nms_on_device(*there, THRESHOLD).tolist()
+        found['nms_copied'] = lambda: nms(*(part.cpu().numpy() for part in there), THRESHOLD)
     if rivals:
         tensors = [torch.from_numpy(part) for part in drawn]
         settings = dict(type='nms', iou_threshold=THRESHOLD)
@@ -80,7 +90,7 @@ def main() -> None:
     figures = []
     for count in args.boxes:
         drawn = draw(count, args.classes, args.copies, args.seed)
-        measured = ways(drawn, not args.alone)
+        measured = ways(drawn, not args.alone, args.device)
         row = dict(boxes=count, kept=len(nms(*drawn, THRESHOLD)))
         row.update({f'{name}_ms': best_ms(run, args.repeat) for name, run in measured.items()})
         row['peak_mb'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -102,6 +112,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--classes', type=positive_int, default=10)
     parser.add_argument('--copies', type=positive_int, default=3, help='boxes of each object')
     parser.add_argument('--alone', action='store_true', help='leave out MMCV and SAHI')
+    parser.add_argument('--device', help='such as cuda, where boxes are suppressed as well')
     parser.add_argument('--repeat', type=positive_int, default=5, help='runs; the best counts')
     parser.add_argument('--seed', type=non_negative_int, default=0)
     parser.add_argument('--json', metavar='FILE', help="write figures; '-' is standard output")
