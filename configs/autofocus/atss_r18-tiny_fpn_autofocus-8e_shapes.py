@@ -8,3 +8,9 @@ model = dict(
         type='FocusHead', in_channels=32, feat_channels=32, feature=0, stride=8, sizes=(2, 24, 34)
     ),
 )
+
+# Small pictures: small chips.
+custom_hooks = [
+    dict(hook, focus=dict(threshold=0.1, min_cells=4)) if hook['type'] == 'ChipMergeHook' else hook
+    for hook in _base_.custom_hooks
+]

@@ -5,3 +5,11 @@ model = dict(
     detector='ATSS',
     focus_head=dict(type='FocusHead', in_channels=256, feature=0, stride=8, sizes=(5, 64, 90)),
 )
+
+# Tested from coarse to fine, with the paper's values for chips of 512 pixels.
+custom_hooks = [
+    dict(hook, focus=dict(threshold=(0.02, 0.2), dilation=3, min_cells=(16, 20)))
+    if hook['type'] == 'ChipMergeHook'
+    else hook
+    for hook in _base_.custom_hooks
+]
