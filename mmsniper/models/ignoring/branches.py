@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .left_out import grids_left_out, points_left_out
-from .maps import NOTHING, cell_grid
+from .maps import cell_grid, nothing_in
 from .told import Tells, boxes_of, told_boxes
 
 LEFT_OUT = -1.0
@@ -65,7 +65,7 @@ class LossOfLearnt(nn.Module):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of predictions and targets of the same shape."""
-        prediction = prediction.masked_fill(target < 0, NOTHING)
+        prediction = prediction.masked_fill(target < 0, nothing_in(prediction.dtype))
         return self.loss(prediction, target.clamp(min=0))
 
 
@@ -118,7 +118,8 @@ class IgnoresSegmentation:
             grid = cell_grid(segm_preds, batch_img_metas[0]['batch_input_shape'])
             valid = [get_box_tensor(part.bboxes) for part in batch_gt_instances]
             (left_out,) = grids_left_out([grid], ignored, valid, valid_cells=0.5)
-            segm_preds = segm_preds.masked_fill(left_out[:, None], NOTHING)
+            nothing = nothing_in(segm_preds.dtype)
+            segm_preds = segm_preds.masked_fill(left_out[:, None], nothing)
         losses = super().loss_by_feat(
             mask_preds, segm_preds, batch_gt_instances, batch_img_metas, positive_infos, **kwargs
         )
@@ -148,6 +149,7 @@ class IgnoresGlobalContext(Tells):
             left_out[index] = unsure[index]
             left_out[index, instances.labels] = False
         labels = [instances.labels for instances in batch_gt_instances]
-        loss = self.glbctx_head.loss(scores.masked_fill(left_out, NOTHING), labels)
+        scores = scores.masked_fill(left_out, nothing_in(scores.dtype))
+        loss = self.glbctx_head.loss(scores, labels)
         loss = loss * (left_out.numel() / max((~left_out).sum().item(), 1))
         return dict(loss_glbctx=loss, glbctx_feat=features)

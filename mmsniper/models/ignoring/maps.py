@@ -23,6 +23,9 @@ from .told import boxes_of
 # probability, which must not become 0 there.
 NOTHING = -100.0
 NO_PEAK = -15.0
+# In half precision no probability may become 0: MMCV's focal loss on a GPU multiplies its logarithm
+# by 0 where it does not count, which is no number if it is infinite.
+NOTHING_IN_HALF = -10.0
 
 
 class IgnoresLocations:
@@ -113,7 +116,7 @@ class IgnoresLocations:
 
     def blank(self, level: Tensor, where: Tensor) -> Tensor:
         """The map of a level, shape (images, channels, h, w), with a constant at some places."""
-        values = level.new_full((level.size(1), 1, 1), self.nothing)
+        values = level.new_full((level.size(1), 1, 1), nothing_in(level.dtype, self.nothing))
         if self._has_background(level):
             values[-1] = 0
         return torch.where(where, values, level)  # faster than masked_fill, backwards too
@@ -215,6 +218,16 @@ class IgnoresAnchors(IgnoresLocations):
             where = where.unflatten(1, (*level.shape[-2:], -1)).permute(0, 3, 1, 2)
             found.append(where.repeat_interleave(level.size(1) // where.size(1), 1))
         return found
+
+
+def nothing_in(dtype: torch.dtype, nothing: float = NOTHING) -> float:
+    """The logit that says that nothing is there, in a precision.
+
+    Args:
+        dtype (torch.dtype): The precision.
+        nothing (float): What it is in others than half.
+    """
+    return max(nothing, NOTHING_IN_HALF) if dtype == torch.float16 else nothing
 
 
 def cell_grid(level: Tensor, shape: tuple[int, int]) -> Grid:

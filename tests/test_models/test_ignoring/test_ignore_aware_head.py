@@ -20,7 +20,7 @@ from mmsniper.experiments.zoo.ignore_check import _training_state, check_ignorin
 from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
 from mmsniper.experiments.zoo.shrink import shrink
 from mmsniper.models.ignoring import ignore_aware_class
-from mmsniper.models.ignoring.maps import NO_PEAK, NOTHING, IgnoresCentres
+from mmsniper.models.ignoring.maps import NO_PEAK, NOTHING, IgnoresCentres, nothing_in
 from mmsniper.models.ignoring.queries import WeighedClassLoss
 
 SIDE = 128
@@ -327,6 +327,15 @@ def test_constants_keep_their_meaning_in_half_precision():
         torch.tensor(IgnoresCentres.nothing).half(),
     ):
         assert 0 < probability < 1e-6, 'whose logarithm is finite'
+    # MMCV's focal loss on a GPU takes the logarithm of a probability in half precision.
+    half = torch.tensor(nothing_in(torch.float16)).half()
+    assert 0 < half.sigmoid() < 1e-4 and (-half).exp().isfinite()
+    assert nothing_in(torch.float32) == nothing_in(torch.bfloat16) == NOTHING
+    assert nothing_in(torch.float16, IgnoresCentres.nothing) == IgnoresCentres.nothing
+    head = MODELS.build(dict(type='IgnoreAwareHead', head='FCOSHead', num_classes=2, in_channels=8))
+    level = torch.zeros(1, 2, 3, 3, dtype=torch.float16)
+    where = torch.eye(3, dtype=torch.bool).view(1, 1, 3, 3)
+    assert head.blank(level, where)[0, 0].diagonal().tolist() == [half.item()] * 3
 
 
 def test_centernet_finds_objects_without_a_border():
