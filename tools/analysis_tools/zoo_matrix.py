@@ -32,7 +32,7 @@ from mmsniper.utils.whole_file import write_whole
 
 PACKAGES = (
     *('mmdet', 'onedl-mmdetection', 'mmcv', 'onedl-mmcv', 'torch'),
-    *('albumentations', 'instaboostfast', 'lvis', 'scikit-image', 'mmpretrain'),
+    *('albumentations', 'instaboostfast', 'lvis', 'scikit-image', 'scikit-learn', 'mmpretrain'),
 )
 
 

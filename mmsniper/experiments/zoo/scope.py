@@ -25,8 +25,10 @@ _PACKAGE_OF_TYPE = {
     'Albu': 'albumentations',
     'BoxInstDataPreprocessor': 'skimage',
     'InstaBoost': 'instaboostfast',
+    'LADHead': 'sklearn',
     'LVISV05Dataset': 'lvis',
     'LVISV1Dataset': 'lvis',
+    'PAAHead': 'sklearn',
     'mmpretrain.TIMMBackbone': 'timm',
 }
 
