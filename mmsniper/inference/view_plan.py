@@ -127,7 +127,7 @@ class ViewPlan:
             boxes=np.concatenate(parts),
             levels=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
             scales=[level.scale for level in levels],
-            valid_ranges=[level.valid_range for level in levels],
+            valid_ranges=tuple(level.valid_range for level in levels),
         )
 
     def search(self, width: int, height: int) -> CoarseToFine:

@@ -13,6 +13,7 @@ from small_detectors import CHANNELS, FEW, FPN, RESNET, SMALL, TEST, small_confi
 from mmsniper import config_path
 from mmsniper.chips import Pyramid
 from mmsniper.conversion.focus import focus_sizes, head_settings
+from mmsniper.focus import read_focus
 from mmsniper.focus.labels import SIZES
 
 ATSS = 'atss_r50_fpn_autofocus-7e_coco'
@@ -36,6 +37,11 @@ def load(name):
     return Config.fromfile(FOLDER / f'{name}.py')
 
 
+def without_focus(config):
+    """Test a config on the whole pyramid; how it is tested from coarse to fine."""
+    return [hook.pop('focus') for hook in config.custom_hooks if 'focus' in hook]
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_they_are_configs_on_chips_with_a_head_that_fits(name):
     config = load(name)
@@ -53,6 +59,8 @@ def test_they_are_configs_on_chips_with_a_head_that_fits(name):
         model.backbone.init_cfg = base.model.backbone.init_cfg
     else:
         config.model = base.model
+        (focus,) = without_focus(config)
+        assert read_focus(focus).step(0, 2) != read_focus(True).step(0, 2)
         assert {key: value for key, value in config.items()} == dict(base.items())
     assert model == base.model
     head.setdefault('feat_channels', 256)
@@ -70,6 +78,7 @@ def test_joint_training_and_testing(tmp_path):
     """In testing the head changes nothing."""
     settings = {**SMALL['atss_r50_fpn_sniper-7e_coco'], **HEAD}
     config = small_config(load(ATSS), settings, tmp_path, num_images=2)
+    assert without_focus(config)
     config.val_evaluator.update(outfile_prefix=str(tmp_path / 'focus'))
     runner = Runner.from_cfg(config)
     runner.model.init_weights()
@@ -96,6 +105,9 @@ def test_joint_training_and_testing(tmp_path):
 
 def test_the_head_alone(tmp_path):
     config = small_config(load(FOCUS_ONLY), {**FASTER_RCNN, **HEAD}, tmp_path, num_images=2)
+    for hook in config.custom_hooks:
+        if 'focus' in hook:  # the small config has two levels
+            hook.focus = dict(threshold=0.001, source='head', min_cells=2)
     config.load_from = None
     runner = Runner.from_cfg(config)
     runner.model.init_weights()

@@ -136,6 +136,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--without-ignored', action='store_true', help='no box is ignored')
     parser.add_argument('--steps', type=positive_int, default=40)
     parser.add_argument('--warm-up', type=non_negative_int, default=5, help='steps not counted')
+    parser.add_argument('--device', default='cpu', help='such as cuda (default: cpu)')
+    parser.add_argument('--amp', action='store_true', help='in mixed precision')
     parser.add_argument('--seed', type=non_negative_int, default=0)
     parser.add_argument('--json', metavar='FILE', help="write figures; '-' is standard output")
     return parser.parse_args()
