@@ -75,9 +75,11 @@ def parse(tool: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(tool: str, arguments: Sequence[str]) -> None:
-    with mock.patch.object(sys, 'argv', [f'tools/{tool}', *arguments]):
+    script = TOOLS / tool
+    path = [str(script.parent), *sys.path]  # as of any script that is run
+    with mock.patch.multiple(sys, argv=[f'tools/{tool}', *arguments], path=path):
         with mock.patch.dict(os.environ), contextlib.suppress(_Reached):
-            runpy.run_path(str(TOOLS / tool), run_name='__main__')
+            runpy.run_path(str(script), run_name='__main__')
 
 
 @contextlib.contextmanager
