@@ -286,7 +286,16 @@ def most_slowly(names, quick=QUICK):
     ]
 
 
-@pytest.mark.parametrize('name', most_slowly(HEADS))
+# On a CPU MMDetection's own heads fail in bfloat16, or the operations of MMCV that they call.
+NOT_IN_BFLOAT16 = (
+    *('autoassign/', 'cascade_rpn/', 'crowddet/', 'ddq/', 'guided_anchoring/', 'queryinst/'),
+    *('reppoints/', 'scnet/', 'sparse_rcnn/', 'vfnet/'),
+)
+
+
+@pytest.mark.parametrize(
+    'name', most_slowly(name for name in HEADS if not name.startswith(NOT_IN_BFLOAT16))
+)
 def test_losses_are_finite_in_mixed_precision(name):
     model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
     with torch.autocast('cpu', torch.bfloat16):
