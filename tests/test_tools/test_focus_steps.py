@@ -10,7 +10,6 @@ from command_line import TOOLS
 
 def test_figures_of_a_step(monkeypatch, tmp_path, capsys):
     path = TOOLS / 'benchmarks' / 'focus_steps.py'
-    monkeypatch.syspath_prepend(path.parent)  # as Python does for a script
     spec = spec_from_file_location('focus_steps', path)
     script = module_from_spec(spec)
     spec.loader.exec_module(script)
