@@ -96,8 +96,6 @@ class CoarseToFine:
     Attributes:
         views: Those to look at now; empty when the search is at its end.
         level: The level that they are of.
-        seen: How many views were seen so far, of all levels.
-        planned: How many there have been, ``views`` among them.
         pixels: How many pixels of its level each level's views have so far, shape (levels,).
     """
 
@@ -113,7 +111,6 @@ class CoarseToFine:
         self.levels = levels
         self.settings = settings
         self.tile_overlap = tile_overlap
-        self.seen = 0
         self._stopped = False
         self.pixels = np.zeros(len(levels))
         self._whole = np.array([[0, 0, *size]], np.float32)
@@ -178,8 +175,8 @@ class CoarseToFine:
             if self._grid is None:
                 self._grid = self._new_grid(marks.stride)
             self._grid.marked.flat[marks.cells] = True
-        self.seen += 1
-        if self.seen == self.planned:
+        self._num_unseen -= 1
+        if self._num_unseen == 0:
             self._go_on()
 
     def stop(self) -> None:
@@ -231,7 +228,7 @@ class CoarseToFine:
         self.views = [
             View(box, level, level * _LEVEL_NUMBERS + place) for place, box in enumerate(boxes)
         ]
-        self.planned = self.seen + len(self.views)
+        self._num_unseen = len(self.views)
         self.pixels[level] = self._count(level, boxes)
 
     def _count(self, level: int, boxes: np.ndarray) -> float:
