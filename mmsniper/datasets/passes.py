@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader, Dataset
+
+Item = TypeVar('Item')
 
 
 class Passes:
@@ -26,8 +28,8 @@ class Passes:
         self.num_workers = num_workers
         self.few = few
         self._settings = settings
+        self._turns = _Turns(max(num_workers, 1))
         self._loader: DataLoader | None = None
-        self._queues: Sequence[deque] = ()
 
     def load(self, batches: Sequence[Sequence], lanes: Sequence[int]) -> Iterator[Any]:
         """Load batches.
@@ -46,30 +48,57 @@ class Passes:
             workers = dict(persistent_workers=True) if self.num_workers else {}
             self._loader = DataLoader(
                 self.dataset,
-                batch_sampler=_Turns(self),
+                batch_sampler=self._turns,
                 num_workers=self.num_workers,
                 **workers,
                 **self._settings,
             )
-        self._queues = [deque() for _ in range(max(self.num_workers, 1))]
-        for batch, lane in zip(batches, lanes):
-            self._queues[lane % len(self._queues)].append(batch)
+        self._turns.deal(batches, lanes)
         return iter(self._loader)
 
-    def turns(self) -> Iterator[Sequence]:
-        """The batches of this pass, as the workers take them in turn."""
+
+class _Turns:
+    """The batches of the present pass, as the workers take them in turn: a batch sampler.
+
+    It knows nothing of whose it is: the workers end as soon as nobody holds the data loader.
+    """
+
+    def __init__(self, num_lanes: int) -> None:
+        self.queues: list[deque] = [deque() for _ in range(num_lanes)]
+
+    def deal(self, batches: Sequence[Sequence], lanes: Sequence[int]) -> None:
+        """Take the batches of a new pass in place of what an abandoned one has left."""
+        self.queues = [deque() for _ in self.queues]
+        for batch, lane in zip(batches, lanes):
+            self.queues[lane % len(self.queues)].append(batch)
+
+    def __iter__(self) -> Iterator[Sequence]:
         for turn in itertools.count():
-            queue = self._queues[turn % len(self._queues)] or max(self._queues, key=len)
+            queue = self.queues[turn % len(self.queues)] or max(self.queues, key=len)
             if not queue:
                 return
             yield queue.popleft()
 
 
-class _Turns:
-    """The batch sampler of a data loader, whose batches are those of the present pass."""
+def batches_of_one_size(
+    items: Iterable[Item], size_of: Callable[[Item], Hashable], batch_size: int
+) -> list[list[Item]]:
+    """Put items into batches of those of one size.
 
-    def __init__(self, passes: Passes) -> None:
-        self.passes = passes
+    Args:
+        items (Iterable): The items.
+        size_of (Callable): Gives what is alike in a batch.
+        batch_size (int): The most items of a batch.
 
-    def __iter__(self) -> Iterator[Sequence]:
-        return self.passes.turns()
+    Returns:
+        list[list]: First the full ones, as they become full, then what is left of each size.
+    """
+    full: list[list[Item]] = []
+    begun: dict[Hashable, list[Item]] = {}
+    for item in items:
+        size = size_of(item)
+        group = begun.setdefault(size, [])
+        group.append(item)
+        if len(group) == batch_size:
+            full.append(begun.pop(size))
+    return [*full, *begun.values()]

@@ -9,7 +9,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from mmsniper.datasets import ChipDataset, ViewSampler
-from mmsniper.datasets.passes import Passes
+from mmsniper.datasets.passes import Passes, batches_of_one_size
 from mmsniper.datasets.transforms.chip_window import level_size
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
@@ -118,16 +118,13 @@ class CoarseToFineLoader:
         self, items: Sequence[_Item], searches: Sequence[CoarseToFine]
     ) -> list[list[_Item]]:
         """Batches of views of similar size."""
-        full, begun = [], {}
-        for item in items:
+
+        def size_of(item: _Item) -> tuple[int, ...]:
             sides = item.view.chip[2:] - item.view.chip[:2]
             scale = searches[item.place].levels[item.view.level].scale
-            size = tuple(-(-side // _SIMILAR) for side in level_size(sides.tolist(), scale))
-            group = begun.setdefault(size, [])
-            group.append(item)
-            if len(group) == self.loader.batch_size:
-                full.append(begun.pop(size))
-        return [*full, *begun.values()]
+            return tuple(-(-side // _SIMILAR) for side in level_size(sides.tolist(), scale))
+
+        return batches_of_one_size(items, size_of, self.loader.batch_size)
 
 
 class _Views(Dataset):

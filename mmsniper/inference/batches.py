@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mmsniper.datasets.passes import batches_of_one_size
 from mmsniper.datasets.samplers.view_sampler import deal
 from mmsniper.datasets.transforms.chip_window import level_size
 from mmsniper.focus import CoarseToFine
@@ -212,17 +213,13 @@ def batches_of(
         batch_size: Likewise.
         first: The number of the first batch.
     """
-    full: list[list[dict]] = []
-    begun: dict[tuple[int, int], list[dict]] = {}  # by the size that the detector sees
-    for image in images:
-        for view in image.views_now():
-            sides = view['chip'][2:] - view['chip'][:2]
-            size = padded(*level_size(sides.tolist(), view['scale']))
-            group = begun.setdefault(size, [])
-            group.append(view)
-            if len(group) == batch_size:
-                full.append(begun.pop(size))
+
+    def seen_size(view: dict) -> tuple[int, int]:
+        sides = view['chip'][2:] - view['chip'][:2]
+        return padded(*level_size(sides.tolist(), view['scale']))
+
+    views = (view for image in images for view in image.views_now())
     return [
         [View(block=block, batch=number, **view) for view in group]
-        for number, group in enumerate([*full, *begun.values()], first)
+        for number, group in enumerate(batches_of_one_size(views, seen_size, batch_size), first)
     ]
