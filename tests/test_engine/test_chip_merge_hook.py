@@ -1,9 +1,8 @@
 """ChipMergeHook in mmengine's real loops."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
+import fake_views as fakes
 import pytest
 import torch
 from mmdet.models import DetTTAModel
@@ -15,17 +14,6 @@ from mmsniper.engine import ChipMergeHook, chip_merge_hook
 from mmsniper.errors import InputError
 from mmsniper.evaluation import MergingEvaluator
 from mmsniper.evaluation.merging_evaluator import REQUIRED_KEYS
-
-
-def _load_fakes():
-    path = Path(__file__).parents[1] / 'test_evaluation' / 'fake_views.py'
-    spec = importlib.util.spec_from_file_location('fake_views', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _load_fakes()
 
 
 class Spy(Hook):

@@ -1,10 +1,9 @@
 """Testing from coarse to fine in mmengine's real loops, with a detector that knows the truth."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
+import fake_views as fakes
 import numpy as np
 import pytest
 import torch
@@ -24,17 +23,6 @@ PIPELINE = [
     dict(type='PackChipInputs'),
 ]
 SIZES = [(300, 200), (40, 30), (256, 256), (128, 301), (200, 160)]
-
-
-def _load_fakes():
-    path = Path(__file__).parents[1] / 'test_evaluation' / 'fake_views.py'
-    spec = importlib.util.spec_from_file_location('fake_views', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _load_fakes()
 
 
 def truth_of(image):

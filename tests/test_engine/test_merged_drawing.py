@@ -1,10 +1,10 @@
 """MMDetection draws merged images, each once."""
 
-import importlib.util
 import logging
 from pathlib import Path
 
 import cv2
+import fake_views as fakes
 import numpy as np
 import pytest
 import torch
@@ -15,16 +15,6 @@ from mmengine.dataset import Compose
 from mmsniper.datasets.transforms import LoadChip
 from mmsniper.engine import ChipMergeHook, merged_drawing
 
-
-def _load_fakes():
-    path = Path(__file__).parents[1] / 'test_evaluation' / 'fake_views.py'
-    spec = importlib.util.spec_from_file_location('fake_views', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _load_fakes()
 WHITE = np.full((fakes.HEIGHT, fakes.WIDTH, 3), 255, np.uint8)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import mmsniper
 
-SCRIPT = Path(__file__).with_name('fake_views.py')
+SCRIPT = Path(__file__).parents[1] / 'helpers' / 'fake_views.py'
 
 
 def run_test(folder: Path, num_images: int, world_size: int) -> dict:

@@ -1,10 +1,9 @@
 """Whatever the workers, batches and ranks, metrics get the same images in the same order."""
 
 import functools
-import importlib.util
 from itertools import chain, zip_longest
-from pathlib import Path
 
+import fake_views as fakes
 import numpy as np
 import pytest
 from mmengine.evaluator import Evaluator
@@ -13,17 +12,6 @@ from torch.utils.data import BatchSampler
 from mmsniper.datasets import ViewSampler
 from mmsniper.datasets.samplers import view_sampler
 from mmsniper.evaluation import MergingEvaluator, merging_evaluator
-
-
-def _load_fakes():
-    path = Path(__file__).with_name('fake_views.py')
-    spec = importlib.util.spec_from_file_location('fake_views', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fakes = _load_fakes()
 
 
 class TiledViews(fakes.FakeViews):
