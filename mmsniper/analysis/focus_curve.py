@@ -19,14 +19,14 @@ from mmengine.hooks import Hook
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
+from mmsniper.chips import OPEN
 from mmsniper.datasets import ChipDataset
 from mmsniper.engine.coarse_to_fine_loader import search_of
+from mmsniper.evaluation.merging_evaluator import image_sample
 from mmsniper.focus import CoarseToFine, FocusSettings, Marks
 from mmsniper.focus.predictions import focus_map_of
 from mmsniper.merging import map_view, merge_instances
 from mmsniper.merging.geometry import in_valid_range, touches_tile_border
-
-_OPEN = (-1.0, -1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +111,10 @@ class ViewRecorder(Hook):
             image = self.images[int(self.dataset.table.image[self._next])]
             self._next += 1
             chip, level = np.asarray(sample.chip, np.float32), int(sample.chip_level)
-            sample.set_metainfo(dict(valid_range=_OPEN))
+            sample.set_metainfo(dict(valid_range=OPEN))
             instances, _ = map_view(sample, self.border_margin)
             image.views.append(SeenView(chip, level, instances.to('cpu'), focus_map_of(sample)))
-            image.sample = DetDataSample(metainfo=sample.metainfo)
-            if 'gt_instances' in sample:
-                image.sample.gt_instances = sample.gt_instances
-                image.sample.ignored_instances = sample.ignored_instances
+            image.sample = image_sample(sample, InstanceData())
             self.seconds[level] += took
             sides = (chip[2:] - chip[:2]) * float(sample.chip_scale)
             self.pixels[level] += sides.prod()
@@ -220,10 +217,6 @@ class FocusCurve:
         number = len(self.recorder.images)
         for image, found in tqdm(parts, name, number, unit='image', leave=False):
             sample = image.sample.clone()
-            height, width = (int(side) for side in sample.image_shape)
-            sample.set_metainfo(
-                dict(ori_shape=(height, width), img_shape=(height, width), scale_factor=(1.0, 1.0))
-            )
             merged = found[0]
             if len(found) > 1:
                 merged, _, _ = merge_instances(

@@ -3,11 +3,12 @@
 from .box_levels import BoxLevels, box_levels
 from .negative import negative_chips
 from .positive import positive_chips
-from .pyramid import Pyramid, box_sizes, in_valid_range
+from .pyramid import OPEN, Pyramid, box_sizes, in_valid_range
 from .table import ChipTable
 from .views import pyramid_views
 
 __all__ = [
+    'OPEN',
     'BoxLevels',
     'ChipTable',
     'Pyramid',

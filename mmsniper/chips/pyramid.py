@@ -14,6 +14,8 @@ from ..errors import InputError
 
 Level = Union[tuple[int, int], float]
 
+# A valid range that holds every size.
+OPEN = (-1.0, -1.0)
 # A larger factor is a size in pixels that was written without its brackets.
 MAX_FACTOR = 100
 

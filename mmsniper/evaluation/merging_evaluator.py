@@ -225,7 +225,7 @@ class MergingEvaluator(Evaluator):
         image = self._images.find(key, int(meta['view']))
         instances, counts = map_view(sample, self.border_margin, self.unflip)
         image.counts.update(counts)
-        shown = _image_sample(sample, instances, keep=_VIEW_KEYS)
+        shown = image_sample(sample, instances, keep=_VIEW_KEYS)
         image.add(shown, instances)
         image.counts['views'] += 1
         if not self._has_all_views(image, sample):
@@ -237,7 +237,7 @@ class MergingEvaluator(Evaluator):
             )
             image.counts['merging'] += suppressed
             image.counts['limit'] += cut
-        merged = _image_sample(image.last, instances)
+        merged = image_sample(image.last, instances)
         self._images.finish(key, image, merged)
         return merged
 
@@ -290,10 +290,16 @@ def _check_sample(sample: DetDataSample) -> None:
         )
 
 
-def _image_sample(
+def image_sample(
     sample: DetDataSample, instances: InstanceData, keep: Sequence[str] = ()
 ) -> DetDataSample:
-    """A copy of the sample that is about the whole image; of the view only the keys in ``keep``."""
+    """A copy of a view's sample that is about the whole image.
+
+    Args:
+        sample: The prediction of a view.
+        instances: What was found, in pixels of the image.
+        keep: What of the view's meta information stays in it.
+    """
     dropped = set(_VIEW_KEYS + _INPUT_KEYS).difference(keep)
     meta = {key: value for key, value in sample.metainfo.items() if key not in dropped}
     height, width = (int(value) for value in sample.metainfo['image_shape'])

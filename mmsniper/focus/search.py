@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsniper.chips import Pyramid, box_sizes, pyramid_views
+from mmsniper.chips import OPEN, Pyramid, box_sizes, pyramid_views
 from mmsniper.errors import InputError
 
 from .chips import focus_chips, grow
@@ -17,7 +17,6 @@ from .settings import FocusSettings, Step
 
 # More views than any level of an image has.
 _LEVEL_NUMBERS = 1 << 32
-_OPEN = (-1.0, -1.0)
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ class CoarseToFine:
         sides = (chips[:, 2:] - chips[:, :2]).astype(np.int64)
         if len(chips) == 0:
             return chips
-        pyramid = Pyramid([own.scale], [_OPEN])
+        pyramid = Pyramid([own.scale], [OPEN])
         table = pyramid_views(sides[:, 1], sides[:, 0], pyramid, own.tile_size, self.tile_overlap)
         return table.boxes + np.tile(chips[table.image, :2], 2)
 

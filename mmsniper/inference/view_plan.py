@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmsniper.chips import Pyramid, pyramid_views
+from mmsniper.chips import OPEN, Pyramid, pyramid_views
 from mmsniper.errors import InputError
 from mmsniper.focus import CoarseToFine, FocusSettings, Level, read_focus
 from mmsniper.utils.settings import check_limit, check_number
@@ -17,7 +17,6 @@ LARGEST_WHOLE = 2048
 # The side of the tiles that it is split into otherwise.
 DEFAULT_TILE = 1024
 SMALLEST_TILE = 32
-OPEN = (-1.0, -1.0)
 
 # Where an image is not larger than this times what the detector sees of it as a whole, tiles at its
 # own resolution would show nothing new.
