@@ -98,9 +98,9 @@ def finer_proposals(proposal: Proposal) -> list[FinerSettings]:
     """
     own = proposal.budget
     costs = [candidate.cost for row in proposal.candidates for candidate in row]
-    # Only at these does the choice change. A testing that is not limited stays so.
-    training = {max(own.training, _round_up(cost.relative)) for cost in costs}
-    testing = {max(own.testing, _round_up(cost.relative_testing)) for cost in costs}
+    # Only at these does the choice change.
+    training = {_at_least(own.training, cost.relative) for cost in costs}
+    testing = {_at_least(own.testing, cost.relative_testing) for cost in costs}
     found: list[FinerSettings] = []
     levels, finest = proposal.pyramid.num_levels, proposal.finest
     for limits in itertools.product(sorted(training), sorted(testing)):
@@ -153,12 +153,15 @@ def with_finer_level(pyramid: Pyramid, annotations: Annotations) -> Pyramid | No
 
 def _finer(level: Level, step: float) -> Level:
     if isinstance(level, tuple):
-        short, long = (side if side == -1 else round(side * step) for side in level)
+        unit = 10 if max(level) >= 200 else 1
+        short, long = (side if side == -1 else round(side * step / unit) * unit for side in level)
         return short, long
     return round(level * step, 9)
 
 
-def _round_up(value: float) -> float:
-    """To two digits."""
+def _at_least(limit: float, value: float) -> float:
+    """The limit itself, or the value rounded up to two digits if it is more."""
+    if value <= limit:
+        return limit
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
     return round(math.ceil(value / unit - 1e-9) * unit, 9)

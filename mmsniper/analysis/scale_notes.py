@@ -55,17 +55,17 @@ def _why_one_level(figures: dict[str, Any], reduced: bool) -> str:
             f'One level is enough: {_most_sizes(low, high)}, which a detector finds at one scale.'
         )
     share = f'{figures["hardly_seen_share"]:.0%} of the objects below {HARDLY_SEEN} px'
-    if figures['sizes_fit_one_level']:
-        reason = f'One level suits the sizes, but this one shows {share}'
-    elif reduced:
-        reason = (
-            f'There is one level because the budget allows no finer one; objects of {low:.0f} to '
-            f'{high:.0f} px would gain from several'
-        )
-    else:
+    if not reduced and not figures['finer']:
         return (
             'There is one level because it enlarges small objects as far as helps and shows none '
             f'too large; it shows {share}.'
+        )
+    if figures['sizes_fit_one_level']:
+        reason = f'One level suits the sizes, but this one shows {share}'
+    else:
+        reason = (
+            f'There is one level because the budget allows no finer one; objects of {low:.0f} to '
+            f'{high:.0f} px would gain from several'
         )
     ways = [
         f'{row["relative_cost"]:.2g} ({row["relative_test_cost"]:.2g} in testing) pays for '
