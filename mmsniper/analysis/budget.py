@@ -39,6 +39,14 @@ class Budget:
         return cost.relative <= self.training and cost.relative_testing <= self.testing
 
 
+def at_least(limit: float, cost: float) -> float:
+    """The limit that allows a cost: the given one, or the cost rounded up to two digits."""
+    if cost <= limit:
+        return limit
+    unit = 10.0 ** (math.floor(math.log10(cost)) - 1)
+    return round(math.ceil(cost / unit - 1e-9) * unit, 9)
+
+
 @dataclass(frozen=True)
 class PixelLimit:
     """A limit as users write it.

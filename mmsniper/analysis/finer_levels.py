@@ -14,7 +14,7 @@ import numpy as np
 from mmsniper.chips import Pyramid
 from mmsniper.chips.pyramid import Level
 
-from .budget import Budget
+from .budget import Budget, at_least
 from .coco_boxes import Annotations
 from .object_scales import MAX_ENLARGEMENT, SMALLEST_SEEN
 from .scale_proposal import (
@@ -99,8 +99,8 @@ def finer_proposals(proposal: Proposal) -> list[FinerSettings]:
     own = proposal.budget
     costs = [candidate.cost for row in proposal.candidates for candidate in row]
     # Only at these does the choice change.
-    training = {_at_least(own.training, cost.relative) for cost in costs}
-    testing = {_at_least(own.testing, cost.relative_testing) for cost in costs}
+    training = {at_least(own.training, cost.relative) for cost in costs}
+    testing = {at_least(own.testing, cost.relative_testing) for cost in costs}
     found: list[FinerSettings] = []
     levels, finest = proposal.pyramid.num_levels, proposal.finest
     for limits in itertools.product(sorted(training), sorted(testing)):
@@ -157,11 +157,3 @@ def _finer(level: Level, step: float) -> Level:
         short, long = (side if side == -1 else round(side * step / unit) * unit for side in level)
         return short, long
     return round(level * step, 9)
-
-
-def _at_least(limit: float, value: float) -> float:
-    """The limit itself, or the value rounded up to two digits if it is more."""
-    if value <= limit:
-        return limit
-    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return round(math.ceil(value / unit - 1e-9) * unit, 9)

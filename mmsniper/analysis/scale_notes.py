@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .budget import at_least
 from .object_scales import HIGH, LOW
 from .scale_proposal import Proposal
 from .scale_statistics import HARDLY_SEEN
@@ -68,7 +69,8 @@ def _why_one_level(figures: dict[str, Any], reduced: bool) -> str:
             f'{high:.0f} px would gain from several'
         )
     ways = [
-        f'{row["relative_cost"]:.2g} ({row["relative_test_cost"]:.2g} in testing) pays for '
+        f'{at_least(0, row["relative_cost"]):g} '
+        f'({at_least(0, row["relative_test_cost"]):g} in testing) pays for '
         f'{plural(len(row["levels"]), "level")}, the finest {row["levels"][0]}'
         for row in figures['finer']
     ]

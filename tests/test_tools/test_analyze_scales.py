@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -125,8 +126,10 @@ def test_one_level_is_said_with_the_budget_of_more(analyze, files, name):
     assert 'One level is enough' not in report
     assert figures['hardly_seen_share'] > 0.2
     several = next(row for row in figures['finer'] if len(row['levels']) > 1)
-    price = f'{several["relative_cost"]:.2g} ({several["relative_test_cost"]:.2g} in testing)'
-    assert f'{price} pays for 2 levels, the finest ' in report
+    said = re.search(r'([\d.]+) \(([\d.]+) in testing\) pays for 2 levels', report)
+    # Rounded up, so that the budget does pay for them.
+    for price, cost in zip(said.groups(), ('relative_cost', 'relative_test_cost')):
+        assert several[cost] <= float(price) <= 1.1 * several[cost]
     assert several['options'] in report
 
 
