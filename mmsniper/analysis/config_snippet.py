@@ -12,12 +12,9 @@ from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
 from mmsniper.utils.configs import config_path
 
-from .scale_proposal import widen_ranges
+from .scale_proposal import plain_range, widen_ranges
 
 DEFAULT_BASE = 'sniper/faster-rcnn_r50_fpn_sniper-7e_coco.py'
-# Images that the finest level makes longer than so many chips are tested in tiles of this size.
-# A quarter of such a tile, by which tiles overlap, is a chip, so they cut no object that fits one.
-CHIPS_PER_TILE = 4
 
 _SNIPPET = """\
 {comment}
@@ -89,7 +86,7 @@ def config_snippet(
     base: str,
     pyramid: Pyramid,
     chip_size: int,
-    longest_view: float,
+    tile_size: int | None,
 ) -> str:
     """The text of the config.
 
@@ -99,25 +96,19 @@ def config_snippet(
         base (str): Python code for ``_base_``, see ``base_expression``.
         pyramid (Pyramid): Levels and valid ranges of training.
         chip_size (int): Pixels of the level.
-        longest_view (float): Long side of the largest image at the finest level, in its pixels.
+        tile_size (int | None): Of testing, see ``tile_size_in_testing``.
 
     Returns:
         str: Python code.
     """
-    tile_size = CHIPS_PER_TILE * chip_size
     lines = [piece for line in comment.splitlines() for piece in textwrap.wrap(line, 98)]
     return _SNIPPET.format(
         name=name,
         comment='\n'.join(f'# {line}' for line in lines),
         base=base,
         levels=list(pyramid.levels),
-        valid_ranges=[_plain(bounds) for bounds in pyramid.valid_ranges],
-        test_ranges=[_plain(bounds) for bounds in widen_ranges(pyramid.valid_ranges)],
+        valid_ranges=[plain_range(bounds) for bounds in pyramid.valid_ranges],
+        test_ranges=[plain_range(bounds) for bounds in widen_ranges(pyramid.valid_ranges)],
         chip_size=chip_size,
-        tile_size=tile_size if longest_view > tile_size else None,
+        tile_size=tile_size,
     )
-
-
-def _plain(bounds: tuple[float, float]) -> tuple:
-    """A range without decimals where it has none."""
-    return tuple(int(bound) if float(bound).is_integer() else bound for bound in bounds)

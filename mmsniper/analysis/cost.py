@@ -22,20 +22,24 @@ def megapixels(heights: np.ndarray, widths: np.ndarray, factors: np.ndarray) -> 
         float: Sum over all entries in 10**6 pixels.
     """
     factors = factors[:, None] if factors.ndim == 1 else factors
-    sides_y = np.floor(heights[:, None] * factors + 0.5)
-    sides_x = np.floor(widths[:, None] * factors + 0.5)
-    return float((sides_y * sides_x).sum() / 1e6)
+    return float(_areas(heights[:, None], widths[:, None], factors).sum() / 1e6)
 
 
-def chip_megapixels(chips: ChipTable, factors: np.ndarray) -> float:
-    """Total area of chips as the detector gets them.
+def chip_megapixels(chips: ChipTable, factors: np.ndarray) -> np.ndarray:
+    """Area of chips or views as the detector gets them, without padding.
 
     Args:
-        chips (ChipTable): n chips of m images.
+        chips (ChipTable): n chips or views of m images.
         factors (np.ndarray): (m, L), the factors of all images.
 
     Returns:
-        float: Sum over all chips in 10**6 pixels of their levels.
+        np.ndarray: (L,) float64, for each level the sum over its chips in 10**6 pixels of it.
     """
     sides = chips.boxes[:, 2:] - chips.boxes[:, :2]
-    return megapixels(sides[:, 1], sides[:, 0], factors[chips.image, chips.level])
+    areas = _areas(sides[:, 1], sides[:, 0], factors[chips.image, chips.level])
+    return np.bincount(chips.level, areas, minlength=factors.shape[1]) / 1e6
+
+
+def _areas(heights: np.ndarray, widths: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Pixels after resizing, of arrays that can be broadcast."""
+    return np.floor(heights * factors + 0.5) * np.floor(widths * factors + 0.5)

@@ -10,6 +10,7 @@ level. Shapes: n boxes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ import numpy as np
 
 from mmsniper.chips import Pyramid
 from mmsniper.chips.pyramid import Level
-from mmsniper.errors import InputError
 
+from .budget import Budget
 from .coco_boxes import Annotations
 from .object_scales import SMALLEST_SEEN, ObjectScales
 from .scale_statistics import ScaleCost, measure_cost
@@ -50,26 +51,49 @@ WORTH_CHANGING = 0.85
 REDUCTION = 0.92
 
 
+# What the chips of an image may cost unless told otherwise, the single scale that this is counted
+# in, and how many images it is measured on.
+BUDGET = 1.3
+SINGLE_SCALE = (800, 1333)
+MAX_IMAGES = 2000
+
+
 @dataclass(frozen=True)
-class Proposal:
-    """What to train a data set with.
+class Candidate:
+    """Settings to train a data set with.
 
     Attributes:
         pyramid (Pyramid): Levels and valid ranges.
         chip_size (int): Pixels of the level.
         cost (ScaleCost): Measured.
-        wanted_finest (float): Factor of the finest level that the sizes of the objects ask for.
-        finest (float): Factor that the budget allows.
-        meets_budget (bool): Whether the cost is within the budget; if not, this is the cheapest
-            that does not shrink small objects.
+        finest (float): Factor of the finest level.
     """
 
     pyramid: Pyramid
     chip_size: int
     cost: ScaleCost
-    wanted_finest: float
     finest: float
-    meets_budget: bool
+
+
+@dataclass(frozen=True)
+class Proposal(Candidate):
+    """The settings that were chosen; their ``finest`` is what the budget allows.
+
+    Attributes:
+        wanted_finest (float): Factor of the finest level that the sizes of the objects ask for.
+        budget (Budget): What they were chosen for.
+        candidates (tuple[tuple[Candidate, ...], ...]): For each chip size those that were measured,
+            fine to coarse: all that a larger budget could give.
+    """
+
+    wanted_finest: float
+    budget: Budget
+    candidates: tuple[tuple[Candidate, ...], ...]
+
+    @property
+    def meets_budget(self) -> bool:
+        """Whether it does; if not, this is the cheapest that does not shrink small objects."""
+        return self.budget.allows(self.cost)
 
 
 def build_pyramid(scales: ObjectScales, chip_size: int, finest: float) -> Pyramid:
@@ -112,7 +136,7 @@ def build_pyramid(scales: ObjectScales, chip_size: int, finest: float) -> Pyrami
         # Without a bound on the short side, like the paper's, if square images then are still
         # seen smaller than at the level before.
         levels[-1] = (-1 if chip_size <= levels[-2][0] else levels[-1][0], chip_size)
-    ends = [_round_size(range_end / factor) for factor in factors[:-1]] + [np.inf]
+    ends = [round_size(range_end / factor) for factor in factors[:-1]] + [np.inf]
     return _without_empty_levels(scales.sizes, levels, ends)
 
 
@@ -124,12 +148,12 @@ def propose(
     sample: Annotations | None = None,
     seed: int = 0,
     on_measured: Callable[[], None] = lambda: None,
+    test_budget: float = math.inf,
 ) -> Proposal:
     """Choose levels, valid ranges and chip size.
 
-    For each chip size the finest level is reduced until the measured cost fits the budget. Then
-    the chip size is taken that allows the finest level, and of such the smallest unless a larger
-    one is much cheaper.
+    For each chip size the finest level is reduced until the measured cost fits the budget, in
+    training and in testing. Of these, see ``choose``.
 
     Args:
         annotations (Annotations): With at least one box, all boxes usable.
@@ -140,33 +164,56 @@ def propose(
             Defaults to None, all of them.
         seed (int): Of the chips. Defaults to 0.
         on_measured (Callable): Called after each measurement, for progress bars.
+        test_budget (float): Area of the views of an image in testing, likewise. Defaults to
+            infinity.
 
     Returns:
         Proposal: No object is without a valid level.
 
     Raises:
-        InputError: If ``budget`` is not positive.
+        InputError: If ``budget`` or ``test_budget`` is not positive.
     """
-    if not budget > 0:
-        raise InputError(f'budget={budget} must be positive; 1 costs as much as the single scale.')
+    limits = Budget(budget, test_budget)
     scales = ObjectScales(annotations)
     sample = annotations if sample is None else sample
-    proposals = []
+    candidates = []
     for chip_size in chip_sizes:
+        row = []
         for finest in _finest_factors(scales.wanted_finest, scales.least_finest):
             pyramid = build_pyramid(scales, chip_size, finest)
             cost = measure_cost(sample, pyramid, chip_size, single_scale, seed=seed)
             on_measured()
-            met = cost.relative <= budget
-            if met:
+            row.append(Candidate(pyramid, chip_size, cost, finest))
+            if limits.allows(cost):
                 break
-        proposals.append(Proposal(pyramid, chip_size, cost, scales.wanted_finest, finest, met))
-    if any(proposal.meets_budget for proposal in proposals):
-        proposals = [proposal for proposal in proposals if proposal.meets_budget]
-        most = max(proposal.finest for proposal in proposals)
-        proposals = [p for p in proposals if p.finest >= REDUCTION * most - 1e-9]
-    least = min(proposal.cost.mpx_per_image for proposal in proposals)
-    return next(p for p in proposals if WORTH_CHANGING * p.cost.mpx_per_image <= least)
+        candidates.append(tuple(row))
+    chosen = choose(candidates, limits)
+    return Proposal(
+        **vars(chosen),
+        wanted_finest=scales.wanted_finest,
+        budget=limits,
+        candidates=tuple(candidates),
+    )
+
+
+def choose(candidates: Sequence[Sequence[Candidate]], budget: Budget) -> Candidate:
+    """The chip size that allows the finest level; of such the smallest unless another saves much.
+
+    Args:
+        candidates (Sequence[Sequence[Candidate]]): For each chip size, ascending, those from the
+            finest to the first within the budget, or to the coarsest if none is. More may follow.
+        budget (Budget): What they may cost.
+
+    Returns:
+        Candidate: One within the budget if there is any, else the cheapest of the coarsest.
+    """
+    found = [next((c for c in row if budget.allows(c.cost)), row[-1]) for row in candidates]
+    allowed = [candidate for candidate in found if budget.allows(candidate.cost)]
+    if allowed:
+        most = max(candidate.finest for candidate in allowed)
+        found = [candidate for candidate in allowed if candidate.finest >= REDUCTION * most - 1e-9]
+    least = min(candidate.cost.mpx_per_image for candidate in found)
+    return next(c for c in found if WORTH_CHANGING * c.cost.mpx_per_image <= least)
 
 
 def widen_ranges(
@@ -190,16 +237,21 @@ def widen_ranges(
     ]
 
 
+def plain_range(bounds: tuple[float, float]) -> tuple:
+    """A valid range without decimals where it has none."""
+    return tuple(int(bound) if float(bound).is_integer() else bound for bound in bounds)
+
+
+def round_size(size: float) -> float:
+    """A size in pixels to two digits, or whole pixels below 10, but never zero."""
+    unit = 10.0 ** max(np.floor(np.log10(size)) - 1, 0) if size >= 1 else 0.1
+    return float(max(np.rint(size / unit) * unit, unit))
+
+
 def _finest_factors(wanted: float, least: float) -> list[float]:
     """Factors to try, from the wanted one down to the least."""
     count = int(np.ceil(np.log(wanted / least) / -np.log(REDUCTION) - 1e-6))
     return [*(wanted * REDUCTION ** np.arange(count)).tolist(), least]
-
-
-def _round_size(size: float) -> float:
-    """A size in pixels to two digits, or whole pixels below 10, but never zero."""
-    unit = 10.0 ** max(np.floor(np.log10(size)) - 1, 0) if size >= 1 else 0.1
-    return float(max(np.rint(size / unit) * unit, unit))
 
 
 def _without_empty_levels(sizes: np.ndarray, levels: list[Level], ends: list[float]) -> Pyramid:
@@ -216,5 +268,5 @@ def _without_empty_levels(sizes: np.ndarray, levels: list[Level], ends: list[flo
     ranges, start = [], -1.0
     for level in kept:
         ranges.append((start, -1.0 if level == last else ends[level]))
-        start = _round_size(ends[level] / OVERLAP) if level != last else -1.0
+        start = round_size(ends[level] / OVERLAP) if level != last else -1.0
     return Pyramid([levels[level] for level in kept], ranges)

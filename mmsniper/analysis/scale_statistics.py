@@ -1,4 +1,4 @@
-"""How large objects are, in the image and at each pyramid level, and what chips for them cost.
+"""How large objects are, in the image and at each pyramid level, and what seeing them costs.
 
 Shapes: n boxes, m images, L pyramid levels, b bins.
 """
@@ -6,40 +6,73 @@ Shapes: n boxes, m images, L pyramid levels, b bins.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mmsniper.chips import Pyramid, box_levels, box_sizes, positive_chips
+from mmsniper.chips import Pyramid, box_levels, box_sizes, positive_chips, pyramid_views
 
 from .coco_boxes import Annotations
 from .cost import chip_megapixels, megapixels
 
 BINS_PER_OCTAVE = 4
+# Testing looks at images in tiles of so many chips a side where a level makes them larger. A
+# quarter of such a tile, by which tiles overlap, is a chip, so they cut no object that fits one.
+CHIPS_PER_TILE = 4
+# Objects that are seen smaller, in pixels of a level, are hardly found: they are two cells of the
+# finest feature map of most detectors.
+HARDLY_SEEN = 16
 
 
 @dataclass(frozen=True)
 class ScaleCost:
-    """What training on a data set costs, as means over all images, those without a box included.
+    """What a data set costs, as means over all images, those without a box included.
+
+    Areas are in 10**6 pixels of the levels and count no padding.
 
     Attributes:
-        chips_per_image (float): Positive chips.
-        chips_per_level (tuple[float, ...]): The same for each level, fine to coarse.
-        mpx_per_image (float): Area of these chips, 10**6 pixels of their levels.
-        mpx_single_scale (float): Area of the whole image at the single scale, likewise.
-        mpx_pyramid (float): Area of the whole image at all levels together, likewise.
+        chips_per_level (tuple[float, ...]): Positive chips at each level, fine to coarse.
+        mpx_training_per_level (tuple[float, ...]): Area of these chips.
+        views_per_level (tuple[float, ...]): Views in testing at each level: whole images, or tiles
+            where a level makes images larger than one.
+        mpx_testing_per_level (tuple[float, ...]): Area of these views. What tiles share counts for
+            each of them.
+        mpx_single_scale (float): Area of the whole image at the single scale.
+        mpx_pyramid (float): Area of the whole image at all levels together, without tiles.
     """
 
-    chips_per_image: float
     chips_per_level: tuple[float, ...]
-    mpx_per_image: float
+    mpx_training_per_level: tuple[float, ...]
+    views_per_level: tuple[float, ...]
+    mpx_testing_per_level: tuple[float, ...]
     mpx_single_scale: float
     mpx_pyramid: float
 
     @property
+    def chips_per_image(self) -> float:
+        """Positive chips of all levels."""
+        return sum(self.chips_per_level)
+
+    @property
+    def mpx_per_image(self) -> float:
+        """Area of the chips of all levels."""
+        return sum(self.mpx_training_per_level)
+
+    @property
+    def mpx_testing(self) -> float:
+        """Area of the views of all levels."""
+        return sum(self.mpx_testing_per_level)
+
+    @cached_property
     def relative(self) -> float:
         """Area of the chips relative to that of the single scale."""
         return self.mpx_per_image / self.mpx_single_scale
+
+    @cached_property
+    def relative_testing(self) -> float:
+        """Area of the views in testing relative to that of the single scale."""
+        return self.mpx_testing / self.mpx_single_scale
 
 
 def box_images(annotations: Annotations) -> np.ndarray:
@@ -63,7 +96,7 @@ def measure_cost(
     stride: int = 32,
     seed: int = 0,
 ) -> ScaleCost:
-    """Make the positive chips of a data set and add up their pixels.
+    """Make the positive chips and the views of a data set and add up their pixels.
 
     Args:
         annotations (Annotations): Of m >= 1 images.
@@ -84,15 +117,52 @@ def measure_cost(
     heights, widths = annotations.heights, annotations.widths
     num_images = len(heights)
     factors = pyramid.scale_factors(heights, widths)
-    per_level = np.bincount(chips.level, minlength=pyramid.num_levels) / num_images
+    views = pyramid_views(heights, widths, pyramid, CHIPS_PER_TILE * chip_size)
     single = single_scale.scale_factors(heights, widths)
+
+    def means(totals: np.ndarray) -> tuple[float, ...]:
+        return tuple((totals / num_images).tolist())
+
     return ScaleCost(
-        chips_per_image=len(chips) / num_images,
-        chips_per_level=tuple(per_level.tolist()),
-        mpx_per_image=chip_megapixels(chips, factors) / num_images,
+        chips_per_level=means(np.bincount(chips.level, minlength=pyramid.num_levels)),
+        mpx_training_per_level=means(chip_megapixels(chips, factors)),
+        views_per_level=means(np.bincount(views.level, minlength=pyramid.num_levels)),
+        mpx_testing_per_level=means(chip_megapixels(views, factors)),
         mpx_single_scale=megapixels(heights, widths, single) / num_images,
         mpx_pyramid=megapixels(heights, widths, factors) / num_images,
     )
+
+
+def tile_size_in_testing(annotations: Annotations, pyramid: Pyramid, chip_size: int) -> int | None:
+    """The side of the tiles that images are tested in.
+
+    Args:
+        annotations (Annotations): Of m images.
+        pyramid (Pyramid): Levels and valid ranges.
+        chip_size (int): Longest side of a chip in pixels of its level.
+
+    Returns:
+        int | None: Pixels of the level; None if no level makes an image larger than a tile.
+    """
+    sides = annotations.heights, annotations.widths
+    longest_view = float((pyramid.scale_factors(*sides)[:, 0] * sides).max())
+    tile_size = CHIPS_PER_TILE * chip_size
+    return tile_size if longest_view > tile_size else None
+
+
+def hardly_seen(annotations: Annotations, pyramid: Pyramid) -> np.ndarray:
+    """Which objects are smaller than ``HARDLY_SEEN`` pixels even at the finest level.
+
+    Args:
+        annotations (Annotations): Of n boxes.
+        pyramid (Pyramid): Levels and valid ranges.
+
+    Returns:
+        np.ndarray: (n,) bool.
+    """
+    finest = pyramid.scale_factors(annotations.heights, annotations.widths)[:, 0]
+    seen = box_sizes(annotations.boxes) * finest[box_images(annotations)]
+    return seen < HARDLY_SEEN
 
 
 def uncovered_share(annotations: Annotations, pyramid: Pyramid) -> float:

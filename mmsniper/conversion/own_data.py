@@ -13,8 +13,9 @@ from mmdet.registry import METRICS
 from mmengine.config import Config
 
 from mmsniper.analysis.coco_boxes import pool_annotations, sample_images
-from mmsniper.analysis.config_snippet import CHIPS_PER_TILE
-from mmsniper.analysis.scale_proposal import propose
+from mmsniper.analysis.scale_notes import COSTLY_TESTING
+from mmsniper.analysis.scale_proposal import BUDGET, MAX_IMAGES, SINGLE_SCALE, propose
+from mmsniper.analysis.scale_statistics import tile_size_in_testing
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
 from mmsniper.utils.json_file import read_json
@@ -24,11 +25,6 @@ from .components import component_name, is_component
 from .dataloaders import take_apart
 from .recipe import Recipe
 
-# What the chips of an image may cost, and the single scale that this is counted in.
-BUDGET = 1.3
-SINGLE_SCALE = (800, 1333)
-# Images that the cost is measured on.
-MAX_IMAGES = 2000
 _CLASS_KEYS = 'num_classes', 'num_things_classes'
 
 
@@ -131,22 +127,25 @@ def proposed_recipe(data: OwnData, changes: Changes) -> Recipe:
         Pyramid([SINGLE_SCALE], [(-1, -1)]),
         sample=sample_images(annotations, MAX_IMAGES, 0),
     )
-    sizes = annotations.heights, annotations.widths
-    finest = proposal.pyramid.scale_factors(*sizes)[:, 0]
-    tile_size = CHIPS_PER_TILE * proposal.chip_size
     recipe = Recipe(
         proposal.pyramid.levels,
         proposal.pyramid.valid_ranges,
         chip_size=proposal.chip_size,
-        tile_size=tile_size if (finest * sizes).max() > tile_size else None,
+        tile_size=tile_size_in_testing(annotations, proposal.pyramid, proposal.chip_size),
     )
     settings, cost = recipe.train_settings(), proposal.cost
     changes.change(
         f'levels: {settings["levels"]} for sizes {settings["valid_ranges"]}, chips of '
         f'{recipe.chip_size}, as analyze_scales proposes; an image costs {cost.mpx_per_image:.2f} '
-        f'Mpx in training and {cost.mpx_pyramid:.2f} in testing, where the single scale '
+        f'Mpx in training and {cost.mpx_testing:.2f} in testing, where the single scale '
         f'{SINGLE_SCALE} has {cost.mpx_single_scale:.2f}'
     )
+    if cost.relative_testing > COSTLY_TESTING:
+        changes.note(
+            f'testing looks at {cost.relative_testing:.0f} times the pixels of the single scale: '
+            '--focus spares most of them, or take levels of analyze_scales --test-budget as '
+            '--recipe'
+        )
     return recipe
 
 

@@ -152,6 +152,18 @@ def test_a_smaller_budget_gives_a_coarser_finest_level():
     assert not proposal.meets_budget
 
 
+def test_a_test_budget_bounds_testing():
+    data = coco_like()
+    free = propose(data, 3, SINGLE)
+    assert free.cost.relative_testing > 3
+    for test_budget in (3, 2):
+        bound = propose(data, 3, SINGLE, test_budget=test_budget)
+        assert bound.meets_budget and bound.cost.relative_testing <= test_budget
+        assert free.finest > bound.finest >= 1
+    impossible = propose(data, 3, SINGLE, test_budget=0.1)
+    assert not impossible.meets_budget and impossible.finest == pytest.approx(1)
+
+
 def test_dense_small_images_are_taken_whole():
     """Two overlapping chips of 512 would cost more than one of the whole image."""
     data = draw_annotations([(480, 640)] * 20, log_uniform(80, 120), 40)
@@ -189,6 +201,8 @@ def test_measured_on_a_sample_but_proposed_for_all():
 def test_bad_budget(budget):
     with pytest.raises(InputError, match='budget='):
         propose(coco_like(), budget, SINGLE)
+    with pytest.raises(InputError, match='test_budget='):
+        propose(coco_like(), 1, SINGLE, test_budget=budget)
 
 
 def test_test_ranges_contain_those_of_training():

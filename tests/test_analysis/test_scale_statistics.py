@@ -6,6 +6,7 @@ from mmsniper.analysis.scale_statistics import (
     measure_cost,
     promoted_share,
     scale_histograms,
+    tile_size_in_testing,
     uncovered_share,
     without_chip_share,
 )
@@ -40,6 +41,41 @@ def test_costs_of_one_image():
     assert cost.mpx_single_scale == pytest.approx(1067 * 800 / 1e6)
     assert cost.mpx_pyramid == pytest.approx((1867 * 1400 + 1067 * 800 + 512 * 384) / 1e6)
     assert cost.relative == pytest.approx(area / (1067 * 800 / 1e6))
+
+
+def tiled_area(height, width, factor, tile_size):
+    """Views and pixels of an image at a level, tile by tile."""
+    if max(height, width) * factor <= tile_size:
+        tiles = [(height, width)]
+    else:
+        tile = int(tile_size / factor)
+        rows = columns = 1
+        step = int(tile * 0.75)
+        while tile + (rows - 1) * step < height:
+            rows += 1
+        while tile + (columns - 1) * step < width:
+            columns += 1
+        tiles = [(min(tile, height), min(tile, width))] * (rows * columns)
+    return len(tiles), sum(round(h * factor) * round(w * factor) for h, w in tiles)
+
+
+@pytest.mark.parametrize('chip_size', [64, 100, 512])
+def test_testing_looks_at_every_tile(chip_size):
+    data = random_annotations(1)
+    pyramid = Pyramid([1.7, 0.9, 0.3], [(-1, 60), (40, 150), (120, -1)])
+    cost = measure_cost(data, pyramid, chip_size, SINGLE)
+    for level, factor in enumerate(pyramid.levels):
+        found = [tiled_area(*sides, factor, 4 * chip_size) for sides in zip(*data[2:])]
+        views, area = np.mean(found, axis=0)
+        assert cost.views_per_level[level] == pytest.approx(views)
+        assert cost.mpx_testing_per_level[level] == pytest.approx(area / 1e6)
+    assert cost.mpx_testing == pytest.approx(sum(cost.mpx_testing_per_level))
+    assert cost.relative_testing == pytest.approx(cost.mpx_testing / cost.mpx_single_scale)
+    tile_size = tile_size_in_testing(data, pyramid, chip_size)
+    if chip_size == 512:  # whole images, nothing is seen twice
+        assert tile_size is None and cost.mpx_testing == pytest.approx(cost.mpx_pyramid)
+    else:
+        assert tile_size == 4 * chip_size and cost.mpx_testing > cost.mpx_pyramid
 
 
 @pytest.mark.parametrize('seed', range(5))

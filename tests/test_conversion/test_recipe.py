@@ -44,7 +44,7 @@ def test_as_of_a_config_that_trains_on_chips():
 def test_as_analyze_scales_writes_it(tmp_path):
     pyramid = Pyramid([(900, 1600), (-1, 640)], [(-1, 100), (80, -1)])
     base = "__import__('mmsniper').config_path('sniper/retinanet_r50_fpn_sniper-7e_coco.py')"
-    text = config_snippet('scales.py', 'For a test.', base, pyramid, 640, longest_view=9000)
+    text = config_snippet('scales.py', 'For a test.', base, pyramid, 640, tile_size=2560)
     (tmp_path / 'scales.py').write_text(text)
     recipe = Recipe.from_config(Config.fromfile(tmp_path / 'scales.py'))
     assert recipe.train_pyramid == pyramid

@@ -1,6 +1,8 @@
 import importlib.util
 import json
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -55,6 +57,12 @@ def files(tmp_path_factory):
         cells=draw_annotations([(480, 640)] * 20, log_uniform(90, 110), 20),
         wide=draw_annotations([(480, 640), (640, 427)] * 20, log_uniform(8, 400), 5),
         crowded=draw_annotations([(480, 640)] * 10, log_uniform(8, 400), 300),
+        drones=draw_annotations(
+            [(1080, 1920), (765, 1360)] * 5,
+            lambda rng, n: np.minimum(np.exp(rng.normal(np.log(25), 0.75, n)), 700),
+            50,
+        ),
+        specks=draw_annotations([(1500, 2000)] * 5, log_uniform(8, 20), 50),
         one=draw_annotations([(480, 640)], log_uniform(50, 51), 1),
     )
     return {name: write_annotations(folder / f'{name}.json', data) for name, data in drawn.items()}
@@ -109,6 +117,71 @@ def test_objects_everywhere(analyze, files):
     assert 'overlapping chips have more pixels than the whole images' in report
     _, report = analyze(files['wide'], *settings)
     assert 'overlapping chips' not in report
+
+
+@pytest.mark.parametrize('name', ['drones', 'specks'])
+def test_one_level_is_said_with_the_budget_of_more(analyze, files, name):
+    figures, report = analyze(files[name])
+    assert len(figures['levels']) == 1 and not figures['one_level_is_enough']
+    assert 'One level is enough' not in report
+    assert figures['hardly_seen_share'] > 0.2
+    several = next(row for row in figures['finer'] if len(row['levels']) > 1)
+    said = re.search(r'([\d.]+) \(([\d.]+) in testing\) pays for 2 levels', report)
+    # Rounded up, so that the budget does pay for them.
+    for price, cost in zip(said.groups(), ('relative_cost', 'relative_test_cost')):
+        assert several[cost] <= float(price) <= 1.1 * several[cost]
+    assert several['options'] in report
+
+
+def test_one_level_that_is_as_fine_as_helps(analyze, tmp_path):
+    data = draw_annotations([(1500, 2000)] * 3, log_uniform(3, 10), 30)
+    file = write_annotations(tmp_path / 'dust.json', data)
+    figures, report = analyze(file, '--budget', 100)
+    assert figures['levels'] == [3.0] and figures['finer'] == []
+    assert 'enlarges small objects as far as helps' in report
+    assert f'shows {figures["hardly_seen_share"]:.0%} of the objects below 16 px' in report
+
+
+def test_data_without_a_chip(analyze, tmp_path):
+    boxes = np.array([[10, 10, 200, 11]], np.float32)
+    data = Annotations(boxes, np.array([0, 1]), np.array([480]), np.array([640]))
+    figures, _ = analyze(write_annotations(tmp_path / 'sliver.json', data))
+    assert figures['mpx_per_image'] == 0 < figures['mpx_testing']
+
+
+@pytest.mark.parametrize('name', ['drones', 'specks', 'photographs'])
+def test_options_of_finer_levels_give_them(analyze, files, name):
+    figures, _ = analyze(files[name])
+    assert figures['finer']
+    for row in figures['finer']:
+        again, _ = analyze(files[name], *shlex.split(row['options']))
+        del row['options']
+        assert {key: again[key] for key in row} == row
+        assert row['hardly_seen_share'] < figures['hardly_seen_share']
+
+
+def test_testing_has_a_price_and_a_budget(analyze, files):
+    figures, report = analyze(files['wide'])
+    assert figures['test_budget'] is None and figures['meets_test_budget']
+    assert 'Testing is costly' not in report
+    _, report = analyze(files['photographs'])
+    assert 'Testing is costly' in report and '--test-budget bounds it' in report
+    bound, report = analyze(files['wide'], '--test-budget', '1.5x')
+    assert bound['test_budget'] == 1.5 and bound['relative_test_cost'] <= 1.5
+    assert bound['levels'] != figures['levels'] and 'test budget' not in report
+    bound, report = analyze(files['wide'], '--test-budget', 0.1)
+    assert not bound['meets_test_budget'] and 'The test budget of 0.1 times' in report
+    judged = ('--levels', '[2.0, 0.5]', '--valid-ranges', '[(-1, 60), (40, -1)]')
+    bound, report = analyze(files['wide'], *judged, '--test-budget', '0.3Mpx')
+    assert 'Testing, ' in report and bound['levels'] == [2.0, 0.5]
+    assert bound['test_budget'] == pytest.approx(0.3 / bound['mpx_single_scale'])
+
+
+def test_report_fits_on_a_screen(analyze, files):
+    for name in ('drones', 'photographs'):
+        _, report = analyze(files[name])
+        lines = report.rstrip().splitlines()
+        assert sum(-(-max(len(line), 1) // 120) for line in lines) <= 40
 
 
 def test_one_object_in_all(analyze, files, tmp_path):
@@ -223,7 +296,12 @@ def test_config_builds_datasets(written, files, tmp_path, way):
 def test_config_of_large_images_tests_in_tiles(analyze, files, tmp_path):
     figures, _ = analyze(files['photographs'], '--out-dir', tmp_path)
     config = Config.fromfile(tmp_path / 'scales.py')
-    assert config.val_dataloader.dataset.tile_size == 4 * figures['chip_size']
+    dataset = config.val_dataloader.dataset
+    assert dataset.tile_size == 4 * figures['chip_size'] == figures['tile_size']
+    dataset.dataset.update(
+        ann_file=str(files['photographs']), data_root='', metainfo=dict(classes=('thing',))
+    )
+    assert len(DATASETS.build(dataset)) == 30 * sum(figures['views_per_level'])
     assert max(len(line) for line in (tmp_path / 'scales.py').read_text().splitlines()) <= 100
 
 
@@ -276,7 +354,15 @@ def test_bad_settings(analyze, files, options, part):
 
 
 @pytest.mark.parametrize(
-    'option', [['--budget', 'nan'], ['--budget', 0], ['--levels', '[1.0'], ['--max-images', 0]]
+    'option',
+    [
+        ['--budget', 'nan'],
+        ['--budget', 0],
+        ['--budget', '2 pixels'],
+        ['--test-budget', '-1x'],
+        ['--levels', '[1.0'],
+        ['--max-images', 0],
+    ],
 )
 def test_bad_options(analyze, files, option):
     with pytest.raises(SystemExit) as error:

@@ -6,13 +6,18 @@ sizes in the image and at each level, and DIR/scales.py, a config with the setti
 inherited or pasted. With --levels and --valid-ranges it judges given settings instead.
 
 Sizes are sqrt(w * h) in pixels of the original image. Costs are means over images in megapixels
-that a detector looks at: of the positive chips, of the whole image at a single scale, and of the
-whole image at all levels.
+that a detector looks at, without padding: in training those of the positive chips, in testing those
+of the whole image at all levels, where what tiles share counts for each of them.
+
+A budget, X, is a multiple of the single scale, such as 1.3 or 1.3x, or an area, such as 2.5Mpx.
+Where objects would be seen below 16 px, or levels are left out for the budget's sake, the report
+has a table of finer levels with what they cost and the options that give them.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,19 +25,18 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mmsniper.analysis.budget import Budget, pixel_limit
 from mmsniper.analysis.coco_boxes import Annotations, pool_annotations, sample_images
 from mmsniper.analysis.config_snippet import DEFAULT_BASE, base_expression, config_snippet
-from mmsniper.analysis.scale_proposal import CHIP_SIZES, propose
-from mmsniper.analysis.scale_report import format_report, notes, plural, scale_figures
+from mmsniper.analysis.cost import megapixels
+from mmsniper.analysis.finer_levels import finer_settings
+from mmsniper.analysis.scale_notes import notes, plural
+from mmsniper.analysis.scale_proposal import BUDGET, CHIP_SIZES, MAX_IMAGES, SINGLE_SCALE, propose
+from mmsniper.analysis.scale_report import format_report, scale_figures
 from mmsniper.analysis.scale_statistics import measure_cost
 from mmsniper.chips import Pyramid
 from mmsniper.errors import InputError
-from mmsniper.utils.arguments import (
-    non_negative_int,
-    positive_float,
-    positive_int,
-    python_literal,
-)
+from mmsniper.utils.arguments import non_negative_int, positive_int, python_literal
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 from mmsniper.utils.whole_file import write_whole
@@ -48,18 +52,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='write the figures, "-": standard output')
     parser.add_argument(
         '--budget',
-        type=positive_float,
-        default=1.3,
+        type=pixel_limit,
+        default=f'{BUDGET}x',
         metavar='X',
-        help='what the chips of an image may cost, relative to the single scale (default: 1.3)',
+        help='what the chips of an image may cost in training (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--test-budget',
+        type=pixel_limit,
+        metavar='X',
+        help='what all levels of an image may cost in testing (default: no limit)',
     )
     parser.add_argument(
         '--single-scale',
         type=positive_int,
         nargs=2,
-        default=(800, 1333),
+        default=SINGLE_SCALE,
         metavar=('SHORT', 'LONG'),
-        help='the single scale to compare with (default: 800 1333)',
+        help=f'the single scale to compare with (default: {SINGLE_SCALE[0]} {SINGLE_SCALE[1]})',
     )
     parser.add_argument(
         '--levels',
@@ -90,9 +100,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--max-images',
         type=positive_int,
-        default=2000,
+        default=MAX_IMAGES,
         metavar='N',
-        help='measure chips and costs on at most so many images, drawn at random (default: 2000)',
+        help='measure chips and costs on at most so many images, drawn at random '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--seed', type=non_negative_int, default=0, help='of chips and images (default: 0)'
@@ -115,17 +126,26 @@ def given_pyramid(args: argparse.Namespace) -> Pyramid | None:
     return pyramid
 
 
-def analyze(args: argparse.Namespace) -> tuple[dict[str, Any], Pyramid, Annotations]:
+def given_budget(args: argparse.Namespace, sample: Annotations, single_scale: Pyramid) -> Budget:
+    """The budget, relative to the single scale on a sample of the data."""
+    factors = single_scale.scale_factors(sample.heights, sample.widths)
+    mpx = megapixels(sample.heights, sample.widths, factors) / len(sample.heights)
+    testing = args.test_budget.relative(mpx) if args.test_budget else math.inf
+    return Budget(args.budget.relative(mpx), testing)
+
+
+def analyze(args: argparse.Namespace) -> tuple[dict[str, Any], Pyramid]:
     """Propose or judge the settings.
 
     Returns:
-        tuple: The figures with sentences under ``'notes'``, the pyramid and the data set.
+        tuple: The figures with sentences under ``'notes'``, and the pyramid.
     """
     pyramid = given_pyramid(args)
     short, long = sorted(args.single_scale)
     single_scale = Pyramid([(short, long)], [(-1, -1)])
     data = pool_annotations(args.annotations)
     sample = sample_images(data.annotations, args.max_images, args.seed)
+    budget = given_budget(args, sample, single_scale)
     if pyramid is not None:
         proposal, chip_size = None, args.chip_size or 512
         cost = measure_cost(sample, pyramid, chip_size, single_scale, seed=args.seed)
@@ -134,23 +154,27 @@ def analyze(args: argparse.Namespace) -> tuple[dict[str, Any], Pyramid, Annotati
         with tqdm(desc='measuring candidates', unit='', leave=False, delay=1) as bar:
             proposal = propose(
                 data.annotations,
-                args.budget,
+                budget.training,
                 single_scale,
                 chip_sizes,
                 sample=sample,
                 seed=args.seed,
                 on_measured=bar.update,
+                test_budget=budget.testing,
             )
         pyramid, chip_size, cost = proposal.pyramid, proposal.chip_size, proposal.cost
-    figures = scale_figures(data, pyramid, chip_size, cost, args.budget, len(sample.heights))
+    finer = finer_settings(
+        data.annotations, pyramid, chip_size, single_scale, proposal, sample, args.seed
+    )
+    figures = scale_figures(
+        data, pyramid, chip_size, cost, budget, len(sample.heights), finer=finer
+    )
     figures['notes'] = notes(figures, proposal)
     figures['files'] = args.annotations
-    return figures, pyramid, data.annotations
+    return figures, pyramid
 
 
-def write_files(
-    folder: Path, base: str, figures: dict[str, Any], pyramid: Pyramid, data: Annotations
-) -> None:
+def write_files(folder: Path, base: str, figures: dict[str, Any], pyramid: Pyramid) -> None:
     """Write the charts and the config.
 
     Args:
@@ -158,7 +182,6 @@ def write_files(
         base (str): Python code for the config's ``_base_``.
         figures (dict): As of ``analyze``.
         pyramid (Pyramid): Levels and valid ranges.
-        data (Annotations): The data set.
     """
     names = ', '.join(Path(file).name for file in figures['files'][:3])
     names += ', ...' * (len(figures['files']) > 3)
@@ -166,7 +189,8 @@ def write_files(
     facts = f'{images} with {objects} ({names})'
     cost = (
         f'{figures["chips_per_image"]:.2f} chips and {figures["mpx_per_image"]:.3f} Mpx per image, '
-        f'{figures["relative_cost"]:.2f} times the single scale'
+        f'{figures["relative_cost"]:.2f} times the single scale, in training;\n'
+        f'{figures["mpx_testing"]:.3f} Mpx, {figures["relative_test_cost"]:.2f} times, in testing'
     )
     picture = draw_scales(
         figures['histograms'],
@@ -175,15 +199,15 @@ def write_files(
         figures['chips_per_level'],
         {
             'single scale': figures['mpx_single_scale'],
-            'pyramid': figures['mpx_pyramid'],
-            f'chips of {figures["chip_size"]}': figures['mpx_per_image'],
+            'testing': figures['mpx_testing'],
+            f'training,\nchips of {figures["chip_size"]}': figures['mpx_per_image'],
         },
         f'{facts}\n{cost}',
     )
-    finest = pyramid.scale_factors(data.heights, data.widths)[:, 0]
-    longest_view = float((finest * (data.heights, data.widths)).max())
     comment = f'Levels, valid ranges and chip size for {facts}:\n{cost}.'
-    text = config_snippet('scales.py', comment, base, pyramid, figures['chip_size'], longest_view)
+    text = config_snippet(
+        'scales.py', comment, base, pyramid, figures['chip_size'], figures['tile_size']
+    )
     write_whole(folder / 'scales.png', picture)
     write_whole(folder / 'scales.py', text.encode())
 
@@ -195,11 +219,11 @@ def main() -> None:
     if args.out_dir and Path(args.out_dir).exists() and not Path(args.out_dir).is_dir():
         raise InputError(f'--out-dir {args.out_dir} is a file; name a folder.')
     base = base_expression(args.base, args.out_dir) if args.out_dir else ''
-    figures, pyramid, data = analyze(args)
+    figures, pyramid = analyze(args)
     print(format_report(figures, figures['notes']), file=output)
     if args.out_dir:
         folder = Path(args.out_dir)
-        write_files(folder, base, figures, pyramid, data)
+        write_files(folder, base, figures, pyramid)
         print(f'\nwritten: {folder / "scales.png"}, {folder / "scales.py"}', file=output)
     if args.json:
         write_json(args.json, figures)

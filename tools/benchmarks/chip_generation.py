@@ -59,7 +59,7 @@ def measure(path: str, args: argparse.Namespace) -> dict[str, Any]:
             for negative in (False, True)
         ]
         per_level.append(np.array(counts) / num_images)
-        area.append(chip_megapixels(chips, factors) / num_images)
+        area.append(float(chip_megapixels(chips, factors).sum()) / num_images)
     positive, negative = np.mean(per_level, axis=0)
     single = SINGLE_SCALE.scale_factors(data.heights, data.widths)
     return dict(
