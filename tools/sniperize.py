@@ -30,7 +30,7 @@ from mmsniper.conversion import OwnData, Recipe, Training, convert
 from mmsniper.conversion.source import load_source
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
-from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.arguments import positive_float, positive_int
 from mmsniper.utils.whole_file import write_whole
 
 
@@ -99,7 +99,7 @@ def data_of(args: argparse.Namespace) -> OwnData | None:
 
 def training_of(args: argparse.Namespace) -> Training | None:
     """What the command line says of the training, or None if nothing."""
-    wanted = Training(args.batch_size, args.epochs, args.load_from)
+    wanted = Training(args.batch_size, args.epochs, args.load_from, args.fine_tune)
     return None if wanted == Training() else wanted
 
 
@@ -157,6 +157,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     training.add_argument('--epochs', type=positive_int, metavar='N', help='of chips')
     training.add_argument(
         '--load-from', metavar='FILE', help='begin with the weights of this checkpoint'
+    )
+    training.add_argument(
+        '--fine-tune',
+        type=positive_float,
+        metavar='RATE',
+        help='for few pictures and --load-from: AdamW with this learning rate, such as 0.001 '
+        '(small detectors) or 0.0002 (ResNet-50 and larger), a short warm-up and a cosine to the '
+        'end',
     )
     argv = sys.argv[1:] if argv is None else argv
     # To argparse "-1,512" looks like an option; with a space in front it does not.

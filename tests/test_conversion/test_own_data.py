@@ -1,11 +1,13 @@
 """A config of the zoo put on data of one's own."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+import torch
 from coco_files import write_coco
-from mmdet.registry import DATASETS, METRICS, MODELS
+from mmdet.registry import DATASETS, METRICS, MODELS, PARAM_SCHEDULERS
 from source_configs import BASE, source_config
 
 from mmsniper import InputError, zoo_config
@@ -101,6 +103,53 @@ def test_training_as_given(data, tmp_path):
     assert config.model.backbone.init_cfg is None
     for what in ('epochs to 4, as given', 'to 2 chips, as given', 'warm-up: ', 'load_from: '):
         assert any(what in line for line in changes.changed)
+
+
+def test_warm_up_by_epochs_takes_a_tenth_too(data):
+    training = Training(batch_size=1, epochs=5)
+    config, _ = convert(YOLOX, RECIPE, data=data, training=training)
+    warm_up, cosine, _ = config.param_scheduler
+    chips = len(DATASETS.build(find_chip_dataset(config, 'train_dataloader')))
+    assert warm_up.type == 'mmdet.QuadraticWarmupLR' and not warm_up.by_epoch
+    assert 1 <= warm_up.end <= 5 * chips // 10, 'one of five epochs otherwise'
+    assert cosine.by_epoch and cosine.begin == 1
+    for scheduler in config.param_scheduler:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+        PARAM_SCHEDULERS.build(
+            dict(scheduler, optimizer=optimizer, **_epoch_length(scheduler, chips))
+        )
+
+
+def _epoch_length(scheduler: dict, length: int) -> dict:
+    return dict(epoch_length=length) if scheduler.get('convert_to_iter_based') else {}
+
+
+def test_fine_tuning(data, tmp_path):
+    (tmp_path / 'start.pth').write_bytes(b'')
+    few = Training(epochs=3, load_from='start.pth')
+    _, changes = convert(YOLOX, RECIPE, data=data, training=few)
+    assert any('steps are few' in line and '--fine-tune' in line for line in changes.notes)
+    config, changes = convert(
+        YOLOX, RECIPE, data=data, training=dataclasses.replace(few, fine_tune=0.001)
+    )
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr) == ('AdamW', 0.001) and 'momentum' not in optimizer
+    assert 'paramwise_cfg' in config.optim_wrapper, 'all else of the source stays'
+    warm_up, cosine = config.param_scheduler
+    assert warm_up.type == 'LinearLR' and warm_up.end < 500, 'a tenth of a short training'
+    assert (cosine.T_max, cosine.end) == (3, 3)
+    assert not config.auto_scale_lr.enable, 'the rate is the one that was given'
+    assert any('fine-tuning' in line for line in changes.changed)
+    assert not any('steps are few' in line for line in changes.notes)
+    MODELS.build(config.model)
+
+
+def test_fine_tuning_by_iterations():
+    source = 'mmdet::faster_rcnn/faster-rcnn_r50-caffe_fpn_90k_coco.py'
+    config, _ = convert(source, training=Training(fine_tune=0.0002))
+    warm_up, cosine = config.param_scheduler
+    assert warm_up.end == 500
+    assert (cosine.T_max, cosine.by_epoch) == (90000, False)
 
 
 def test_long_trainings_keep_their_warm_up():
