@@ -34,8 +34,8 @@ def test_only_large_classes_that_fit_the_memory_are_worth_it():
     given = torch.from_numpy(boxes), torch.from_numpy(labels), False
     assert not device.is_better_there(*given)  # on the CPU
     labels = torch.arange(12000)
-    assert device.pays(labels // 1500) and not device.pays(labels // 500)
-    assert device.pays(labels[:20].repeat(1000)) and device.pays(torch.zeros(20000))
+    assert device.pays(labels // 4000) and not device.pays(labels // 1500)
+    assert device.pays(labels[:20].repeat(3000)) and device.pays(torch.zeros(20000))
     assert not device.pays(torch.zeros(20001))
 
 
