@@ -18,6 +18,18 @@ RLE_HEADS = {
     models.FCNMaskHead: 'RLEFCNMaskHead',
     models.CondInstMaskHead: 'RLECondInstMaskHead',
 }
+# Heads that chips with few objects or none stop or throw off course.
+FEW_OBJECTS_HEADS = {
+    models.MultiInstanceRoIHead: (
+        'ChipMultiInstanceRoIHead',
+        'trains on chips with fewer than two objects as well',
+    ),
+    models.PointRendRoIHead: ('ChipPointRendRoIHead', 'trains on batches without an object too'),
+    models.YOLACTHead: (
+        'ChipYOLACTHead',
+        'learns from three anchors of a chip without an object, not from all',
+    ),
+}
 
 
 def nested_dicts(config: object) -> Iterator[dict]:
@@ -44,14 +56,16 @@ def hand_over_masks_as_rle(model: dict, changes: Changes) -> None:
 
 
 def allow_few_objects(model: dict, changes: Changes) -> None:
-    """Let CrowdDet train on chips that show one object or none, in place."""
-    head = model.get('roi_head') or {}
-    if 'type' in head and component_class(MODELS, head) is models.MultiInstanceRoIHead:
-        head['type'] = 'ChipMultiInstanceRoIHead'
-        changes.change(
-            'model: MultiInstanceRoIHead to ChipMultiInstanceRoIHead, with the same parameters, '
-            'which trains on chips with fewer than two objects as well'
-        )
+    """Let detectors train on chips that show one object or none, in place."""
+    for head in (model.get('roi_head') or {}, model.get('bbox_head') or {}):
+        known = isinstance(head, dict) and 'type' in head
+        if known and (kind := component_class(MODELS, head)) in FEW_OBJECTS_HEADS:
+            replacement, what = FEW_OBJECTS_HEADS[kind]
+            changes.change(
+                f'model: {component_name(head)} to {replacement}, with the same parameters, which '
+                f'{what}'
+            )
+            head['type'] = replacement
 
 
 def fit_batch_augments(model: dict, side: int, changes: Changes) -> None:

@@ -2,6 +2,8 @@
 
 from .chip_data_preprocessor import ChipDataPreprocessor
 from .chip_multi_instance_roi_head import ChipMultiInstanceRoIHead
+from .chip_point_rend_roi_head import ChipPointRendRoIHead
+from .chip_yolact_head import ChipYOLACTHead
 from .focus_detector import build_focus_detector
 from .focus_head import FocusHead
 from .ignore_aware_assigner import IgnoreAwareAssigner
@@ -13,6 +15,8 @@ from .valid_range_assigner import ValidRangeAssigner
 __all__ = [
     'ChipDataPreprocessor',
     'ChipMultiInstanceRoIHead',
+    'ChipPointRendRoIHead',
+    'ChipYOLACTHead',
     'FocusHead',
     'IgnoreAwareAssigner',
     'RLECondInstMaskHead',
