@@ -19,7 +19,8 @@ def pyramid_views(
     """List the views of images.
 
     A level at which an image is larger than a tile is split into the fewest tiles that overlap
-    enough, spread evenly, so that the first and the last one end at the image's borders. At levels
+    enough, spread evenly, so that the first and the last one end at the image's borders. They are
+    no larger than that takes: an image little longer than a tile becomes two small ones. At levels
     of a half, a quarter or an eighth the others begin where a pixel of the level does, so that
     files which can be decoded at that size need no interpolation.
 
@@ -29,8 +30,8 @@ def pyramid_views(
         pyramid (Pyramid): Levels, fine to coarse.
         tile_size (int, optional): Largest side of a view in pixels of its level. Defaults to None,
             whole images.
-        tile_overlap (float): Smallest share of a tile's side that the next tile overlaps, within
-            [0, 1). Defaults to 0.25.
+        tile_overlap (float): What a tile and the next one share at least, as a share of
+            ``tile_size``, within [0, 1). Defaults to 0.25.
 
     Returns:
         ChipTable: The views, ordered by image, level, row and column.
@@ -54,6 +55,10 @@ def pyramid_views(
     grid = _file_grid(scales)[:, None]
     steps = np.maximum(grid, np.floor(tiles * (1 - tile_overlap)) // grid * grid)
     counts = np.ceil((sides - tiles) / steps).astype(np.int64) + 1
+    # What they share, and a step of the grid that rounding may take from it.
+    shared = np.where(counts > 1, tiles - steps + grid, 0)
+    fitting = np.ceil((sides + (counts - 1) * shared) / counts / grid).astype(np.int64) * grid
+    tiles = np.where(counts > 1, np.minimum(fitting, tiles), tiles)
 
     num_tiles = counts.prod(axis=1)
     row = np.repeat(np.arange(len(image)), num_tiles)

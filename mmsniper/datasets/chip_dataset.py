@@ -93,8 +93,8 @@ class ChipDataset(ChipItems):
         seed (int): Seed of the chips. Defaults to 0.
         tile_size (int, optional): Largest side of a view in pixels of its level; larger images are
             tiled. Defaults to None, whole images.
-        tile_overlap (float): Smallest share of a tile that its neighbour overlaps. Objects up to
-            this size are wholly in a tile. Defaults to 0.25.
+        tile_overlap (float): What a tile and its neighbour share at least, as a share of
+            ``tile_size``. Objects up to this size are wholly in a tile. Defaults to 0.25.
         skip_broken_images (bool): Whether training goes on with another chip where an image cannot
             be loaded; each one is named and counted in the log. Defaults to False.
         max_refetch (int): How many other chips to try where the pipeline gives None. Defaults to

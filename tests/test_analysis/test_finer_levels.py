@@ -76,15 +76,18 @@ def test_small_objects_of_one_size_by_hand():
     wanted, added = finer_settings(
         data, proposal.pyramid, proposal.chip_size, SINGLE, proposal=proposal
     )
-    # 6000 x 4500 pixels in 4 x 3 tiles of 682 pixels of the image, three times as long there.
+    # 6000 x 4500 pixels in 4 x 3 tiles of at most 682 pixels of the image, three times as long
+    # there. They share 172, so 629 x 615 are enough: 4 * 629 - 3 * 172 = 2000.
     assert (wanted.pyramid, wanted.chip_size) == (Pyramid([3.0], OPEN), 512)
     assert wanted.cost.views_per_level == (12,)
-    assert wanted.cost.relative_testing == pytest.approx(12 * 2046**2 / single)
+    assert wanted.cost.relative_testing == pytest.approx(12 * 3 * 629 * 3 * 615 / single)
     assert budgets(wanted.options)[0] >= wanted.cost.relative
-    # 4000 x 3000 pixels in 3 x 2 tiles, and the level that was there.
+    # 4000 x 3000 pixels in 3 x 2 tiles of 838 x 879 that share 257, and the level that was there.
     assert added.pyramid == Pyramid([2.0, 1.0], [(-1, 32), (18, -1)])
     assert added.cost.views_per_level == (6, 1)
-    assert added.cost.relative_testing == pytest.approx((6 * 2048**2 + 2000 * 1500) / single)
+    assert added.cost.relative_testing == pytest.approx(
+        (6 * 2 * 838 * 2 * 879 + 2000 * 1500) / single
+    )
     assert added.options == (
         '--levels "[2.0, 1.0]" --valid-ranges "[(-1, 32), (18, -1)]" --chip-size 512'
     )

@@ -43,20 +43,27 @@ def test_costs_of_one_image():
     assert cost.relative == pytest.approx(area / (1067 * 800 / 1e6))
 
 
+def least_tiles(length, tile):
+    """The fewest tiles, and the shortest, that cover a length and share a quarter, and a pixel."""
+    number, step = 1, int(tile * 0.75)
+    while tile + (number - 1) * step < length:
+        number += 1
+    side = min(tile, length)
+    while number > 1 and number * (side - 1) - (number - 1) * (tile - step + 1) >= length:
+        side -= 1
+    return number, side
+
+
 def tiled_area(height, width, factor, tile_size):
     """Views and pixels of an image at a level, tile by tile."""
     if max(height, width) * factor <= tile_size:
         tiles = [(height, width)]
     else:
-        tile = int(tile_size / factor)
-        rows = columns = 1
-        step = int(tile * 0.75)
-        while tile + (rows - 1) * step < height:
-            rows += 1
-        while tile + (columns - 1) * step < width:
-            columns += 1
-        tiles = [(min(tile, height), min(tile, width))] * (rows * columns)
-    return len(tiles), sum(round(h * factor) * round(w * factor) for h, w in tiles)
+        (rows, tall), (columns, wide) = (
+            least_tiles(length, int(tile_size / factor)) for length in (height, width)
+        )
+        tiles = [(tall, wide)] * (rows * columns)
+    return len(tiles), sum(int(h * factor + 0.5) * int(w * factor + 0.5) for h, w in tiles)
 
 
 @pytest.mark.parametrize('chip_size', [64, 100, 512])

@@ -52,8 +52,8 @@ def test_all_is_found_at_a_part_of_the_pixels(tmp_path, folder, settings):
         for box in boxes:
             assert np.abs(found[name].boxes - box).max(axis=1).min() < 3, name
     assert (found['small.png'].levels == 0).all() and (found['large.png'].levels == 1).all()
-    # A quarter of the pixels at the coarse level, and hardly any at the fine one.
-    assert 0.2 < infer.looked_at < 0.4
+    # All of the coarse level, and hardly any of the fine one.
+    assert 0.15 < infer.looked_at < 0.4
     whole = inferencer(tmp_path, FOCUS_CONFIG, focus=False)
     whole(folder)
     assert whole.looked_at is None

@@ -26,6 +26,13 @@ def test_tiles_of_a_hand_made_case():
     assert (views.boxes[:, [1, 3]] == [0, 40]).all()
 
 
+def test_tiles_are_no_larger_than_it_takes():
+    # 2440 px need two tiles of 2048 that share 512, of which 1476 px each are enough.
+    views = pyramid_views([1830], [2440], Pyramid([1.0], [OPEN]), tile_size=2048, tile_overlap=0.25)
+    assert views.boxes[:, [0, 2]].tolist() == [[0, 1477], [963, 2440]]
+    assert (views.boxes[:, [1, 3]] == [0, 1830]).all()
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=1, max_size=3),
@@ -47,13 +54,21 @@ def test_tiles_cover_the_image_and_overlap_enough(sizes, levels, tile_size, over
             for axis, length in ((0, width), (1, height)):
                 spans = np.unique(tiles[:, [axis, axis + 2]], axis=0)
                 side = max(1, int(tile_size / scales[image, level] + 1e-6))
-                assert (spans[:, 1] - spans[:, 0] == min(side, length)).all()
+                (own_side,) = np.unique(spans[:, 1] - spans[:, 0])
+                assert own_side <= min(side, length)
                 assert spans[0, 0] == 0 and spans[-1, 1] == length
                 shared = spans[:-1, 1] - spans[1:, 0]
                 # Positions are whole pixels, so the overlap can be one short of its share.
                 grid = {0.5: 2, 0.25: 4, 0.125: 8}.get(scales[image, level], 1)
                 assert (shared >= np.floor(overlap * min(side, length)) - grid).all()
                 assert (spans[:-1, 0] % grid == 0).all()
+                # As few as there may be, and no pixel more than what they share asks for.
+                step = max(grid, side - np.ceil(overlap * side) - grid)
+                assert len(spans) <= 1 or len(spans) <= np.ceil((length - side) / step) + 1
+                least = np.ceil(overlap * min(side, length))
+                assert own_side * len(spans) <= length + (len(spans) - 1) * (least + 2 * grid) + (
+                    len(spans) * grid
+                )
             rows, columns = len(np.unique(tiles[:, 1])), len(np.unique(tiles[:, 0]))
             assert len(tiles) == rows * columns
 

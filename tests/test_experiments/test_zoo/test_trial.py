@@ -32,6 +32,7 @@ DOZEN = [
     'swin/retinanet_swin-t-p4-w7_fpn_1x_coco.py',
     'yolox/yolox_nano_8xb8-300e_coco.py',
 ]
+SLOW = 'cascade_rcnn/', 'regnet/', 'solo/', 'swin/'
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +44,10 @@ def known(name):
     return describe(name, Config.fromfile(zoo_folder() / name))
 
 
-@pytest.mark.parametrize('name', DOZEN)
+@pytest.mark.parametrize(
+    'name',
+    [pytest.param(name, marks=pytest.mark.slow if name.startswith(SLOW) else ()) for name in DOZEN],
+)
 def test_trains_tests_and_ignores(data, name):
     result = try_config(known(name), data, train=True)
     assert result.failure == ''
