@@ -20,6 +20,7 @@ from .cost import estimate_cost
 from .dataloaders import convert_test_loader, convert_train_loader, take_apart
 from .detector import (
     allow_few_objects,
+    allow_missing_gradients,
     any_proposal_size,
     fit_batch_augments,
     hand_over_masks_as_rle,
@@ -172,6 +173,7 @@ def _convert(
     side = -(-recipe.chip_size // _LARGEST_STRIDE) * _LARGEST_STRIDE
     hand_over_masks_as_rle(model, changes)
     allow_few_objects(model, changes)
+    allow_missing_gradients(new, config.model.to_dict(), changes)
     convert_batch_norm(model, train_batch_norm, changes)
     fit_batch_augments(model, side, changes)
     fit_least_size(model, changes)

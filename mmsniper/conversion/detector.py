@@ -30,6 +30,13 @@ FEW_OBJECTS_HEADS = {
         'learns from three anchors of a chip without an object, not from all',
     ),
 }
+# Heads that a batch without an object gives no gradient, which stops several processes.
+WITHOUT_GRADIENT = (
+    models.CondInstBboxHead,
+    models.CornerHead,
+    models.FoveaHead,
+    models.GridRoIHead,
+)
 
 
 def nested_dicts(config: object) -> Iterator[dict]:
@@ -66,6 +73,26 @@ def allow_few_objects(model: dict, changes: Changes) -> None:
                 f'{what}'
             )
             head['type'] = replacement
+
+
+def allow_missing_gradients(config: dict, source: dict, changes: Changes) -> None:
+    """Let several processes train heads that learn nothing from some batches, in place.
+
+    Args:
+        config (dict): The converted config.
+        source (dict): The model of the config that it was made of, with MMDetection's own heads.
+        changes (Changes): Takes what was changed.
+    """
+    if config.get('model_wrapper_cfg') or config.get('find_unused_parameters'):
+        return
+    for part in nested_dicts({key: value for key, value in source.items() if 'head' in key}):
+        if 'type' in part and is_component(MODELS, part, *WITHOUT_GRADIENT):
+            config['find_unused_parameters'] = True
+            changes.change(
+                f'find_unused_parameters: set, since {component_name(part)} has weights that learn '
+                'nothing from a batch without an object, which several processes could not train'
+            )
+            return
 
 
 def fit_batch_augments(model: dict, side: int, changes: Changes) -> None:

@@ -1,7 +1,11 @@
 """What of a detector has to fit chips, besides how it ignores."""
 
-from mmsniper.conversion import Changes
+import pytest
+from zoo_configs import zoo_config
+
+from mmsniper.conversion import Changes, convert
 from mmsniper.conversion.detector import (
+    allow_missing_gradients,
     any_proposal_size,
     fit_batch_augments,
     hand_over_masks_as_rle,
@@ -85,3 +89,27 @@ def test_proposals_of_any_size():
     any_proposal_size(model, Changes())
     assert model['train_cfg']['rcnn'][0]['assigner']['use_proposal_size'] is False
     assert 'use_proposal_size' not in model['train_cfg']['rpn']['assigner']
+
+
+@pytest.mark.parametrize(
+    'name, needed',
+    [
+        ('condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', True),
+        ('cornernet/cornernet_hourglass104_8xb6-210e-mstest_coco.py', True),
+        ('foveabox/fovea_r50_fpn_4xb4-1x_coco.py', True),
+        ('grid_rcnn/grid-rcnn_r50_fpn_gn-head_2x_coco.py', True),
+        ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', False),
+        ('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', False),
+    ],
+)
+def test_heads_that_learn_nothing_without_objects_train_in_several_processes(name, needed):
+    config, changes = convert(zoo_config(name))
+    assert config.get('find_unused_parameters', False) == needed
+    assert any('find_unused_parameters: set' in line for line in changes.changed) == needed
+
+
+def test_wrappers_of_ones_own_stay():
+    changes = Changes()
+    wrapper = dict(model_wrapper_cfg=dict(type='MMDistributedDataParallel', static_graph=True))
+    allow_missing_gradients(wrapper, dict(bbox_head=dict(type='FoveaHead')), changes)
+    assert 'find_unused_parameters' not in wrapper and not changes.changed
