@@ -36,6 +36,10 @@ WITHOUT_GRADIENT = (
     models.CornerHead,
     models.FoveaHead,
     models.GridRoIHead,
+    models.RTMDetInsHead,
+    models.SCNetRoIHead,
+    models.SOLOV2Head,
+    models.YOLOFHead,
 )
 
 
