@@ -53,7 +53,8 @@ def focus_map_of(sample: DetDataSample, flip: str | None = None) -> tuple[np.nda
         flip: How it is flipped.
 
     Returns:
-        None without a head.
+        None without a head. Where the side of a flipped view is not a whole number of cells, those
+        of the map lie on two cells of the view, and mark both.
     """
     if FOCUS_MAP not in sample:
         return None
@@ -62,7 +63,15 @@ def focus_map_of(sample: DetDataSample, flip: str | None = None) -> tuple[np.nda
     probabilities = sample.focus_map.data[0, : -(-height // stride), : -(-width // stride)]
     probabilities = probabilities.detach().float().cpu().numpy()
     if flip in ('horizontal', 'diagonal'):
-        probabilities = probabilities[:, ::-1]
+        probabilities = _turned(probabilities.T, width, stride).T
     if flip in ('vertical', 'diagonal'):
-        probabilities = probabilities[::-1]
+        probabilities = _turned(probabilities, height, stride)
     return probabilities, stride
+
+
+def _turned(probabilities: np.ndarray, pixels: int, stride: int) -> np.ndarray:
+    """The cells of flipped rows, which begin at the other end, by those of the view."""
+    turned = probabilities[::-1]
+    if pixels % stride == 0:
+        return turned
+    return np.maximum(turned, np.concatenate([turned[1:], np.zeros_like(turned[:1])]))

@@ -129,10 +129,11 @@ def test_on(
 test_on.__test__ = False
 
 
-@pytest.mark.parametrize('tile_size', [None, 64])
-def test_threshold_0_is_the_pyramid(tmp_path, images, tile_size):
-    pyramid, _, _ = test_on(tmp_path, images, None, tile_size=tile_size)
-    found, lines, _ = test_on(tmp_path, images, dict(threshold=0), tile_size=tile_size)
+@pytest.mark.parametrize('tile_size, head', [(None, False), (64, False), (64, True)])
+def test_threshold_0_is_the_pyramid(tmp_path, images, tile_size, head):
+    pyramid, _, _ = test_on(tmp_path, images, None, tile_size=tile_size, model=Knowing(head))
+    focus, model = dict(threshold=0), Knowing(head)
+    found, lines, _ = test_on(tmp_path, images, focus, tile_size=tile_size, model=model)
     assert found == pyramid
     (line,) = (line for line in lines if line.startswith('Looked at'))
     assert line.startswith('Looked at 100.0% of the pixels of the pyramid; of its levels')
@@ -168,8 +169,9 @@ def test_what_is_there_is_found(
     assert all(len(shapes) == 1 for shapes in model.shapes) or batch_size > 1
 
 
-def test_a_map_of_nothing_is_the_coarsest_level(tmp_path, images):
-    found, lines, model = test_on(tmp_path, images, dict(threshold=1.0))
+@pytest.mark.parametrize('head', [False, True])
+def test_a_map_of_nothing_is_the_coarsest_level(tmp_path, images, head):
+    found, lines, model = test_on(tmp_path, images, dict(threshold=1.0), model=Knowing(head))
     assert sum(map(len, model.shapes)) == 5, 'the sizes of the images'
     for each in found:
         expected = truth_of(each['img_id'] - 1)
