@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from command_line import ROOT, TOOLS
 from small_suite import write_suite
 
 from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks import run as run_module
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.suite import read_suite
@@ -84,6 +86,19 @@ def test_runs_of_others_are_left_alone_and_failures_do_not_stop_the_rest(tmp_pat
     assert elsewhere == ['chips, seed 2']
     assert failures == ['chips, seed 1: no memory']
     assert any('pyramid 0.500' in line for line in lines)
+
+
+def test_threads_build_their_configs_one_after_the_other(tmp_path, monkeypatch):
+    suite = load(tmp_path)
+    together = threading.Barrier(2)
+
+    def build(*args, **kwargs):
+        together.wait(timeout=0.2)
+
+    monkeypatch.setattr(run_module, 'train_config', build)
+    runs = [Run(suite, 'chips', s, tmp_path / f'{s}', tmp_path, TOOLS) for s in (0, 1)]
+    _, failures = run_all(runs, jobs=2, tell=lambda line: None)
+    assert len(failures) == 2 and all('BrokenBarrierError' in failure for failure in failures)
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path):

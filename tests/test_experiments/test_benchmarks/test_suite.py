@@ -43,7 +43,7 @@ def test_all_suites_are_there():
         'proposals',
         'scales',
     ]
-    assert DATA == ['bccd', 'cells', 'scenes', 'shapes']
+    assert DATA == ['bccd', 'cells', 'licence_plates', 'scenes', 'shapes']
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])
