@@ -30,7 +30,7 @@ WALL_TIMES = 'wall_times.json'
 LAST_LINES = 3
 # Looking for installed packages, as bases of configs do, must not happen in two threads at once.
 BUILDING = threading.Lock()
-TESTED = ('test_mpx', 'test_images', 'test_seconds', 'metrics')
+TESTED = ('test_mpx', 'test_images', 'test_seconds', 'test_cpu_seconds', 'metrics')
 
 
 @dataclass
@@ -93,9 +93,9 @@ class Run:
         trained = self._train('train', config, record, self.suite.budget)
         checkpoint = final_checkpoint(self.folder / 'train', self.suite.budget)
         tests = {}
-        for name, way in self.suite.tests.items():
+        for name, way in self.suite.tests_of(self.recipe).items():
             if name == self.suite.curve_test:  # done with these weights, at the end of the training
-                tests[name] = {key: trained['points'][-1][key] for key in TESTED}
+                tests[name] = {key: trained['points'][-1].get(key) for key in TESTED}
                 continue
             out = self.folder / f'test_{name}.json'
             with BUILDING:
