@@ -20,6 +20,7 @@ from mmsniper.utils.claim import claim
 
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
 DRAWN = ('cells', 'scenes', 'shapes')
+FOUND = ('bccd', 'coco_sample', 'licence_plates')
 
 
 def load(tmp_path, **options):
@@ -48,6 +49,20 @@ def test_data_sets_can_be_drawn(name, tmp_path):
         assert {category['name'] for category in content['categories']} == set(suite.data.classes)
         used = {annotation['category_id'] for annotation in content['annotations']}
         assert used <= {category['id'] for category in content['categories']} and used
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f'no images at {DATA}: set MMSNIPER_DATA')
+@pytest.mark.parametrize('name', FOUND)
+def test_data_sets_among_the_sources_have_their_classes_and_pictures(name):
+    folder = TOOLS / 'benchmarks'
+    suite = read_suite(folder / 'suites/scales.py', 'tiny', folder / 'data_sets', data=name)
+    root = Path(suite.data.root.format(sources=DATA))
+    prepare_data(suite, root, TOOLS, DATA)
+    for split in (suite.data.train, suite.data.val):
+        content = json.loads((root / split['ann_file']).read_text())
+        assert [category['name'] for category in content['categories']] == list(suite.data.classes)
+        for image in content['images']:
+            assert (root / split['images'] / image['file_name']).is_file()
 
 
 def test_a_folder_is_for_one_suite_and_gone_on_with_only_if_asked(tmp_path):

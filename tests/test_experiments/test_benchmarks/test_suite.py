@@ -44,7 +44,7 @@ def test_all_suites_are_there():
         'proposals',
         'scales',
     ]
-    assert DATA == ['bccd', 'cells', 'licence_plates', 'scenes', 'shapes']
+    assert DATA == ['bccd', 'cells', 'coco_sample', 'licence_plates', 'scenes', 'shapes']
 
 
 def architecture(recipe):

@@ -27,7 +27,7 @@ recipes = dict(
 
 
 def _focus(source, threshold, min_cells, dilation):
-    words = f'{source}, threshold {threshold:g}, min_cells {min_cells}, dilation {dilation}'
+    words = f'{source} {threshold:g}, min_cells {min_cells}, dilation {dilation}'
     settings = dict(source=source, threshold=threshold, min_cells=min_cells, dilation=dilation)
     return dict(title=words, focus=settings)
 
