@@ -61,15 +61,32 @@ def add_focus_head(config: Config, changes: Changes) -> None:
         )
     pyramid = Pyramid(dataset['levels'], dataset['valid_ranges'])
     sizes = focus_sizes(pyramid, _image_sizes(pyramid, dataset['dataset'], changes))
-    head = dict(type='FocusHead', **head_settings(model), sizes=sizes)
-    settings = {key: value for key, value in model.items() if key != 'type'}
-    config.model = dict(type='FocusDetector', detector=model['type'], focus_head=head, **settings)
+    config.model = focus_detector(model, sizes)
+    head = config.model['focus_head']
     changes.change(
         f'model: FocusDetector of {component_name(model)} with a focus head on map '
         f'{head["feature"]} of the detector (stride {head["stride"]}, {head["in_channels"]} '
         f'channels), for objects of {sizes[0]:g} to {sizes[1]:g} pixels of the input, up to '
         f'{sizes[2]:g} not learnt, as the valid ranges of testing have it'
     )
+
+
+def focus_detector(model: dict, sizes: Sequence[float]) -> dict:
+    """The config of a detector with a focus head.
+
+    Args:
+        model (dict): Config of a detector without one.
+        sizes (Sequence[float]): Of ``FocusHead``, see :func:`focus_sizes`.
+
+    Returns:
+        dict: Config of a ``FocusDetector``.
+
+    Raises:
+        InputError: The detector has no map for the head.
+    """
+    head = dict(type='FocusHead', **head_settings(model), sizes=tuple(sizes))
+    settings = {key: value for key, value in model.items() if key != 'type'}
+    return dict(type='FocusDetector', detector=model['type'], focus_head=head, **settings)
 
 
 def is_focus_detector(model: dict) -> bool:

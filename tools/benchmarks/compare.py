@@ -117,7 +117,7 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         metavar='DIR',
         default=Path(os.getenv('MMSNIPER_DATA', 'data')),
-        help='where bccd and coco_sample are (default: $MMSNIPER_DATA or data)',
+        help='where bccd, coco_sample and licence_plates are (default: $MMSNIPER_DATA or data)',
     )
     parser.add_argument(
         '--weights',

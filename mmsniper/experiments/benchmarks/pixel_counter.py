@@ -31,8 +31,8 @@ class PixelCounterHook(Hook):
             ``cpu_seconds`` (in training steps and data loading only, the second of the main
             process), ``round_seconds`` (``seconds`` of each epoch), ``iterations``,
             ``initial_weights`` (a digest, to see that recipes begin with the same) and ``points``,
-            one for each validation; of a test ``test_mpx``, ``test_seconds``, ``test_images`` and
-            ``metrics``, which a point has as well.
+            one for each validation; of a test ``test_mpx``, ``test_seconds``, ``test_cpu_seconds``,
+            ``test_images`` and ``metrics``, which a point has as well.
     """
 
     # Before the hooks that look at images between epochs, whose time is no training time.
@@ -42,7 +42,8 @@ class PixelCounterHook(Hook):
         self.out_file = Path(out_file)
         self.record: dict = {}
         self._start = self._cpu_start = 0.0
-        self._test_start, self._test_pixels, self._test_images = 0.0, 0, set()
+        self._test_start = self._test_cpu_start = 0.0
+        self._test_pixels, self._test_images = 0, set()
 
     def before_train(self, runner: Runner) -> None:
         """Begin a record, or go on with that of the checkpoint."""
@@ -118,7 +119,8 @@ class PixelCounterHook(Hook):
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Begin to count a test."""
-        self._test_start, self._test_pixels, self._test_images = time.perf_counter(), 0, set()
+        self._test_start, self._test_cpu_start = time.perf_counter(), time.process_time()
+        self._test_pixels, self._test_images = 0, set()
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence | None = None
@@ -136,6 +138,7 @@ class PixelCounterHook(Hook):
             test_mpx=self._test_pixels / 1e6,
             test_images=len(self._test_images),
             test_seconds=time.perf_counter() - self._test_start,
+            test_cpu_seconds=time.process_time() - self._test_cpu_start,
             metrics=metrics or {},
         )
 

@@ -19,7 +19,7 @@ from .tables import figure, spread, summarise, word
 
 # Told apart by people with any colour vision, and by their markers in black and white.
 COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#555555', '#b8a800')
-MARKERS = 'osD^vP*X'
+MARKERS = 'osD^vP*X<>hpd'
 SIZES = ('small\n(below 32² px)', 'medium\n(32² to 96² px)', 'large\n(from 96² px)')
 
 

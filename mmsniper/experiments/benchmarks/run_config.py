@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmsniper.chips import Pyramid
+from mmsniper.conversion.focus import focus_detector, focus_sizes
 from mmsniper.errors import InputError
 from mmsniper.utils.configs import config_path
 
@@ -69,6 +71,9 @@ def train_config(
         Config: For ``tools/train.py``.
     """
     config = _plain_config(suite, recipe.model, suite.budget, seed, record)
+    if recipe.focus_head:
+        pyramid = Pyramid(suite.data.test_levels, suite.data.test_ranges)
+        config.model = focus_detector(config.model, focus_sizes(pyramid))
     config.train_dataloader = _train_dataloader(suite, recipe, seed, data_root, suite.budget)
     dataset = config.train_dataloader.dataset
     if proposals is not None:
@@ -151,7 +156,7 @@ def _plain_config(suite: Suite, model: str, budget: Budget, seed: int, record: P
         ),
     ]
     config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=budget.rounds)
-    # The merging hook comes first, which proposal_config relies on.
+    # The merging hook comes first, which proposal_config and _set_test rely on.
     config.custom_hooks = [
         dict(type='ChipMergeHook', **suite.merging),
         dict(type='PixelCounterHook', out_file=str(record)),
@@ -262,6 +267,10 @@ def testing_pyramid(suite: Suite, way: TestWay) -> tuple[list, list]:
 
 
 def _set_test(config: Config, suite: Suite, way: TestWay, data_root: Path) -> None:
+    merging = config.custom_hooks[0]
+    merging.pop('focus', None)
+    if way.focus is not None:
+        merging['focus'] = dict(way.focus)
     levels, ranges = testing_pyramid(suite, way)
     config.val_dataloader = dict(
         batch_size=1,

@@ -12,7 +12,8 @@ A suite is a Python config. These are its keys:
   curves show; ``by_size``: those of small, medium and large objects; ``merging``: arguments of
   ``ChipMergeHook``; ``wall_time``: seconds of training for each recipe instead of equal pixels.
 - ``recipes``: a :class:`Recipe` for each name; ``tests``: a :class:`TestWay` for each name;
-  ``curve_test``: the test that is repeated during training.
+  ``curve_test``: the test that is repeated during training; ``whole_test``: the one whose cost
+  those of the others are told as shares of.
 
 A data set is a Python config too: ``title``, ``classes``, ``train`` and ``val`` (``ann_file`` and
 ``images``, below its folder), ``levels``, ``train_ranges``, ``test_levels``, ``test_ranges``,
@@ -33,6 +34,7 @@ from mmengine.config import Config
 
 from mmsniper.datasets.transforms.scale_normalize import MODES
 from mmsniper.errors import InputError
+from mmsniper.focus import read_focus
 
 from .budget import Budget
 
@@ -56,6 +58,7 @@ class Recipe:
             Defaults to all. Valid ranges of the first and last one open towards the missing levels.
         negatives (str): Where negative chips come from: 'none', 'rpn' or 'online'.
         out_of_range (str): The ``mode`` of ``ScaleNormalize``.
+        focus_head (bool): Whether the detector gets a focus head, trained with it.
         weights (dict[str, str]): For each size of the suite that does not begin from scratch, the
             file of weights to begin with, in the folder that ``compare.py --weights`` names.
         overrides (dict): Merged into the config in the end.
@@ -68,6 +71,7 @@ class Recipe:
     levels: tuple[int, ...] | None = None
     negatives: str = 'none'
     out_of_range: str = 'ignore'
+    focus_head: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -91,6 +95,11 @@ class Recipe:
                 f'recipe "{self.title}": factors are scales of whole images, so its method must be '
                 'multi-scale, and levels cannot be given too'
             )
+        if self.focus_head and (self.method != 'sniper' or self.out_of_range != 'ignore'):
+            raise InputError(
+                f'recipe "{self.title}": a focus head learns from objects out of range on chips, '
+                'so its method must be sniper, and out_of_range ignore'
+            )
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,9 @@ class TestWay:
             test levels.
         ranges (str): 'valid' for the test ranges, 'open' if detections of all sizes count at every
             level. A single level is open anyway.
+        focus (dict, optional): Of ``ChipMergeHook``, to test from coarse to fine. With the source
+            'head' only recipes that have a focus head are tested so. Defaults to None, the whole
+            pyramid.
     """
 
     __test__ = False  # for pytest, which would take it for a test by its name
@@ -110,12 +122,18 @@ class TestWay:
     title: str
     levels: str | tuple[int, ...] = 'all'
     ranges: str = 'valid'
+    focus: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.ranges not in RANGES:
             raise InputError(
                 f'test "{self.title}": ranges must be valid or open, but is {self.ranges!r}'
             )
+        read_focus(self.focus)
+
+    def is_for(self, recipe: Recipe) -> bool:
+        """Whether a recipe is tested so."""
+        return recipe.focus_head or (self.focus or {}).get('source') != 'head'
 
 
 @dataclass(frozen=True)
@@ -168,7 +186,13 @@ class Suite:
     columns: tuple[str, ...] = ()
     merging: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    whole_test: str | None = None
     wall_time: float | None = None
+
+    def tests_of(self, recipe: str) -> dict[str, TestWay]:
+        """The ways in which a recipe is tested."""
+        found = self.recipes[recipe]
+        return {name: way for name, way in self.tests.items() if way.is_for(found)}
 
     @property
     def extent(self) -> str:
@@ -181,8 +205,11 @@ class Suite:
     def figures(self) -> dict[str, Any]:
         """What must stay the same for runs to be comparable."""
         found = dataclasses.asdict(self)
-        for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns'):
+        for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns', 'whole_test'):
             del found[key]
+        for way in found['tests'].values():
+            if way['focus'] is None:  # as in folders of before there was one
+                del way['focus']
         return found
 
 
@@ -293,8 +320,14 @@ def sub_pyramid(levels: list, ranges: list, chosen) -> tuple[list, list]:
 
 
 def _check(suite: Suite, path: Path) -> None:
-    if suite.curve_test not in suite.tests:
-        raise InputError(f'{path}: curve_test {suite.curve_test} is not one of its tests')
+    for key in ('curve_test', 'whole_test'):
+        test = getattr(suite, key)
+        if test is None:
+            continue
+        if test not in suite.tests:
+            raise InputError(f'{path}: {key} {test} is not one of its tests')
+        if not all(suite.tests[test].is_for(recipe) for recipe in suite.recipes.values()):
+            raise InputError(f'{path}: {key} {test} needs a focus head, which a recipe has not')
     for name, recipe in suite.recipes.items():
         if not name.isidentifier():
             raise InputError(f'{path}: {name!r} is no name of a recipe: use letters, digits and _')

@@ -84,21 +84,24 @@ def summarise(suite: Suite, results: Sequence[dict[str, Any]]) -> list[dict[str,
     """One entry for each recipe and test.
 
     Returns:
-        list[dict[str, Any]]: ``recipe``, ``test``, ``seeds``, ``test_mpx`` (per image), ``costs``
-        and ``figures``, each a :func:`spread`; figures in percent.
+        list[dict[str, Any]]: ``recipe``, ``test``, ``seeds``, ``test_mpx`` (per image, the mean),
+        ``testing`` (see :func:`testing_costs`), ``costs`` and ``figures``, each a :func:`spread`;
+        figures in percent.
     """
     summary = []
     for recipe in suite.recipes:
         runs = [result for result in results if result['recipe'] == recipe]
-        for test in suite.tests if runs else ():
+        for test in suite.tests_of(recipe) if runs else ():
             tests = [run['tests'][test] for run in runs]
             spent = [costs(run) for run in runs]
+            testing = testing_costs(suite, runs, test)
             summary.append(
                 dict(
                     recipe=recipe,
                     test=test,
                     seeds=[run['seed'] for run in runs],
-                    test_mpx=tests[0]['test_mpx'] / tests[0]['test_images'],
+                    test_mpx=testing['test_mpx']['mean'],
+                    testing=testing,
                     costs={name: spread([cost[name] for cost in spent]) for name in COSTS},
                     figures={
                         name: spread([figure(t['metrics'], name) for t in tests])
@@ -107,6 +110,35 @@ def summarise(suite: Suite, results: Sequence[dict[str, Any]]) -> list[dict[str,
                 )
             )
     return summary
+
+
+#: What a test costs per image.
+TEST_COSTS = {'test_mpx': 'Mpx', 'test_seconds': 's', 'test_cpu_seconds': 'CPU s'}
+
+
+def testing_costs(suite: Suite, runs: Sequence[dict[str, Any]], test: str) -> dict[str, Any]:
+    """What a test costs per image, and as a share of what the whole test of the same run costs.
+
+    Returns:
+        dict[str, Any]: A :func:`spread` for each of ``TEST_COSTS`` and, where the suite has a
+        ``whole_test``, ``..._share`` in percent and ``change``, of the headline in points.
+    """
+    pairs = [(run['tests'][test], run['tests'].get(suite.whole_test)) for run in runs]
+    found = {key: spread([per_image(ours, key) for ours, _ in pairs]) for key in TEST_COSTS}
+    if suite.whole_test is None:
+        return found
+    for key in TEST_COSTS:
+        costs = [(per_image(ours, key), per_image(whole, key)) for ours, whole in pairs]
+        found[f'{key}_share'] = spread([100 * a / b if a and b else None for a, b in costs])
+    figures = [[figure(t['metrics'], suite.headline) for t in pair] for pair in pairs]
+    found['change'] = spread([a - b if None not in (a, b) else None for a, b in figures])
+    return found
+
+
+def per_image(test: dict[str, Any], key: str) -> float | None:
+    """A cost of a test per image, or None where it was not recorded."""
+    value = test.get(key)
+    return None if value is None else value / test['test_images']
 
 
 COSTS = {
@@ -153,12 +185,13 @@ def values_csv(suite: Suite, results: Sequence[dict[str, Any]]) -> str:
             *(run['recipe'], run['seed'], test),
             *(figure(run['tests'][test]['metrics'], name) for name in names),
             *costs(run).values(),
-            run['tests'][test]['test_mpx'] / run['tests'][test]['test_images'],
+            *(per_image(run['tests'][test], key) for key in TEST_COSTS),
         ]
         for run in results
-        for test in suite.tests
+        for test in suite.tests_of(run['recipe'])
     ]
-    return _csv(['recipe', 'seed', 'test', *names, *COSTS, 'test_mpx_per_image'], rows)
+    per = [f'{key}_per_image' for key in TEST_COSTS]
+    return _csv(['recipe', 'seed', 'test', *names, *COSTS, *per], rows)
 
 
 def summary_csv(suite: Suite, summary: Sequence[dict[str, Any]]) -> str:
@@ -208,8 +241,10 @@ def markdown(
     ]
     for test, way in suite.tests.items():
         entries = [entry for entry in summary if entry['test'] == test]
-        cost = f'{entries[0]["test_mpx"]:.3f} Mpx per image'
-        lines += ['', f'## Tested: {way.title} ({cost})', '']
+        if not entries:
+            continue
+        mpx = sorted({f'{entry["test_mpx"]:.3f}' for entry in entries})
+        lines += ['', f'## Tested: {way.title} ({" to ".join(mpx)} Mpx per image)', '']
         lines += _table(
             ['recipe', 'n', *map(word, columns(suite))],
             [
@@ -221,7 +256,9 @@ def markdown(
                 for entry in entries
             ],
         )
-    first = [entry for entry in summary if entry['test'] == next(iter(suite.tests))]
+    if suite.whole_test is not None:
+        lines += ['', '## What testing costs', '']
+        lines += _testing_table(suite, summary)
     lines += ['', '## Cost', '']
     lines += _table(
         ['recipe', 'seeds', *COSTS.values()],
@@ -231,7 +268,8 @@ def markdown(
                 ', '.join(map(str, entry['seeds'])),
                 *map(in_words, entry['costs'].values()),
             ]
-            for entry in first
+            for entry in summary
+            if entry['test'] == suite.curve_test  # all recipes are tested so
         ],
     )
     lines += ['', '## Where the figures come from', '', f'    {command}', '']
@@ -239,13 +277,31 @@ def markdown(
     return '\n'.join(lines) + '\n'
 
 
-def in_words(value: dict[str, Any]) -> str:
+def _testing_table(suite: Suite, summary: Sequence[dict[str, Any]]) -> list[str]:
+    """The headline beside what it costs, for each recipe and way of testing."""
+    whole = suite.tests[suite.whole_test].title
+    head = ['recipe', 'tested', 'n', word(suite.headline), f'against {whole}']
+    for cost in TEST_COSTS.values():
+        head += [f'{cost} per image', 'share']
+    rows = []
+    for entry in summary:
+        costs = entry['testing']
+        row = [suite.recipes[entry['recipe']].title, suite.tests[entry['test']].title]
+        row += [len(entry['seeds']), in_words(entry['figures'][suite.headline])]
+        row += [in_words(costs['change'])]
+        for key in TEST_COSTS:
+            row += [in_words(costs[key], digits=3), f'{in_words(costs[f"{key}_share"])} %']
+        rows.append(row)
+    return _table(head, rows)
+
+
+def in_words(value: dict[str, Any], digits: int = 1) -> str:
     """A spread as ``'41.3 ± 0.8'``."""
     if value['mean'] is None:
         return '-'
     if value['deviation'] is None:
-        return f'{value["mean"]:.1f}'
-    return f'{value["mean"]:.1f} ± {value["deviation"]:.1f}'
+        return f'{value["mean"]:.{digits}f}'
+    return f'{value["mean"]:.{digits}f} ± {value["deviation"]:.{digits}f}'
 
 
 def sources(results: Sequence[dict[str, Any]]) -> list[str]:

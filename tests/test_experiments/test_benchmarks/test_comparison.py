@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from command_line import ROOT, TOOLS
 from small_suite import write_suite
 
 from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks import run as run_module
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.suite import read_suite
@@ -18,6 +20,7 @@ from mmsniper.utils.claim import claim
 
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
 DRAWN = ('cells', 'scenes', 'shapes')
+FOUND = ('bccd', 'coco_sample', 'licence_plates')
 
 
 def load(tmp_path, **options):
@@ -46,6 +49,20 @@ def test_data_sets_can_be_drawn(name, tmp_path):
         assert {category['name'] for category in content['categories']} == set(suite.data.classes)
         used = {annotation['category_id'] for annotation in content['annotations']}
         assert used <= {category['id'] for category in content['categories']} and used
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f'no images at {DATA}: set MMSNIPER_DATA')
+@pytest.mark.parametrize('name', FOUND)
+def test_data_sets_among_the_sources_have_their_classes_and_pictures(name):
+    folder = TOOLS / 'benchmarks'
+    suite = read_suite(folder / 'suites/scales.py', 'tiny', folder / 'data_sets', data=name)
+    root = Path(suite.data.root.format(sources=DATA))
+    prepare_data(suite, root, TOOLS, DATA)
+    for split in (suite.data.train, suite.data.val):
+        content = json.loads((root / split['ann_file']).read_text())
+        assert [category['name'] for category in content['categories']] == list(suite.data.classes)
+        for image in content['images']:
+            assert (root / split['images'] / image['file_name']).is_file()
 
 
 def test_a_folder_is_for_one_suite_and_gone_on_with_only_if_asked(tmp_path):
@@ -84,6 +101,19 @@ def test_runs_of_others_are_left_alone_and_failures_do_not_stop_the_rest(tmp_pat
     assert elsewhere == ['chips, seed 2']
     assert failures == ['chips, seed 1: no memory']
     assert any('pyramid 0.500' in line for line in lines)
+
+
+def test_threads_build_their_configs_one_after_the_other(tmp_path, monkeypatch):
+    suite = load(tmp_path)
+    together = threading.Barrier(2)
+
+    def build(*args, **kwargs):
+        together.wait(timeout=0.2)
+
+    monkeypatch.setattr(run_module, 'train_config', build)
+    runs = [Run(suite, 'chips', s, tmp_path / f'{s}', tmp_path, TOOLS) for s in (0, 1)]
+    _, failures = run_all(runs, jobs=2, tell=lambda line: None)
+    assert len(failures) == 2 and all('BrokenBarrierError' in failure for failure in failures)
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path):

@@ -34,6 +34,7 @@ def load(name, size='tiny', data='shapes'):
 
 def test_all_suites_are_there():
     assert SUITES == [
+        'autofocus',
         'detectors',
         'inference',
         'levels',
@@ -43,7 +44,11 @@ def test_all_suites_are_there():
         'proposals',
         'scales',
     ]
-    assert DATA == ['bccd', 'cells', 'scenes', 'shapes']
+    assert DATA == ['bccd', 'cells', 'coco_sample', 'licence_plates', 'scenes', 'shapes']
+
+
+def architecture(recipe):
+    return recipe.model, recipe.focus_head
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])
@@ -55,8 +60,8 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
         for key, recipe in suite.recipes.items()
     }
     for key, config in configs.items():
-        model = suite.recipes[key].model
-        rivals = [c for k, c in configs.items() if suite.recipes[k].model == model]
+        model = architecture(suite.recipes[key])
+        rivals = [c for k, c in configs.items() if architecture(suite.recipes[k]) == model]
         for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator'):
             assert all(config[part] == rival[part] for rival in rivals)
         loader = config.train_dataloader
@@ -110,6 +115,7 @@ def test_all_recipes_are_tested_alike(name, tmp_path):
                 train_config(suite, r, 0, tmp_path, tmp_path), suite, way, tmp_path, tmp_path
             )
             for r in suite.recipes.values()
+            if way.is_for(r)
         ]
         for config in found:
             assert config.test_dataloader == found[0].test_dataloader
@@ -132,6 +138,33 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
             if size == 'tiny':
                 assert_learns(model)
     assert len(seen) == 8
+
+
+def test_a_recipe_with_a_focus_head_is_the_other_one_with_a_focus_head(tmp_path):
+    suite = load('autofocus', data='licence_plates')
+    recipes = suite.recipes['plain'], suite.recipes['head']
+    plain, head = (train_config(suite, recipe, 0, tmp_path, tmp_path) for recipe in recipes)
+    assert plain.optim_wrapper.optimizer == dict(type='AdamW', lr=0.001, weight_decay=0.05)
+    model = dict(head.model)
+    assert (model.pop('type'), model.pop('detector')) == ('FocusDetector', plain.model.type)
+    # What the test ranges (40 and 95 pixels) leave to finer levels than those of 0.5 and 0.25.
+    settings = dict(feature=0, stride=8, in_channels=64, feat_channels=64, sizes=(1.9, 24.0, 34.0))
+    assert model.pop('focus_head') == dict(type='FocusHead', **settings)
+    assert model == {key: value for key, value in plain.model.items() if key != 'type'}
+    assert {**head.to_dict(), 'model': None} == {**plain.to_dict(), 'model': None}
+    assert_learns(MODELS.build(head.model))
+
+
+def test_only_a_focus_head_is_tested_with_what_it_says(tmp_path):
+    suite = load('autofocus', data='licence_plates')
+    plain, head = suite.tests_of('plain'), suite.tests_of('head')
+    assert head == suite.tests
+    assert head.keys() - plain.keys() == {'head_few', 'head_some', 'head_many'}
+    for name, way in head.items():
+        trained = train_config(suite, suite.recipes['head'], 0, tmp_path, tmp_path)
+        merging = test_config(trained, suite, way, tmp_path, tmp_path).custom_hooks[0]
+        assert merging.type == 'ChipMergeHook' and merging.get('focus') == way.focus
+        assert (way.focus is None) == (name in ('single', 'finest', 'pyramid'))
 
 
 def assert_learns(model):
@@ -204,6 +237,10 @@ def test_ranges_open_where_levels_are_left_out():
         ("del sizes['tiny']['models']", 'lacks models'),
         ("sizes['tiny']['rounds'] = 3", 'cannot be tested 2 times'),
         ("curve_test = 'none'", 'curve_test none is not one of its tests'),
+        ("recipes['single']['focus_head'] = True", 'its method must be sniper'),
+        ("tests['pyramid']['focus'] = dict(colour=1)", 'focus has no setting colour'),
+        ("tests['pyramid']['focus'] = dict(source='head')", 'pyramid needs a focus head'),
+        ("whole_test = 'none'", 'whole_test none is not one of its tests'),
         ("data = 'none'", 'there is no data set none'),
     ],
 )
@@ -221,4 +258,8 @@ def test_the_extent_is_readable(mpx, words, tmp_path):
 
 def test_settings_are_json(tmp_path):
     suite = read_suite(write_suite(tmp_path), 'tiny', FOLDER / 'data_sets')
-    assert json.loads(json.dumps(suite.figures()))['data']['chip_size'] == 64
+    figures = json.loads(json.dumps(suite.figures()))
+    assert figures['data']['chip_size'] == 64
+    # Folders that were begun before there was a focus are gone on with.
+    assert figures['tests']['pyramid'] == dict(title='pyramid', levels='all', ranges='valid')
+    assert 'whole_test' not in figures

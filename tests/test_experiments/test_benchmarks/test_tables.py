@@ -1,6 +1,7 @@
 """Tables and plots of made-up results, where every figure is known."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -11,7 +12,7 @@ from command_line import TOOLS
 from small_suite import write_suite
 
 from mmsniper.experiments.benchmarks.plots import write_plots
-from mmsniper.experiments.benchmarks.suite import read_suite
+from mmsniper.experiments.benchmarks.suite import TestWay, read_suite
 from mmsniper.experiments.benchmarks.tables import collect, figure, spread, write_tables
 
 VALUES = {'single': [0.1, 0.2, 0.6], 'chips': [0.4, 0.5, 0.6]}
@@ -87,6 +88,46 @@ def test_tables(suite, results, tmp_path):
     assert float(rows[0]['bbox_mAP deviation']) == pytest.approx(26.4575, abs=1e-3)
     summary = json.loads((tmp_path / 'out/results.json').read_text())['summary']
     assert summary[1]['figures']['bbox_mAP']['values'] == [40, 50, 60]
+
+
+def with_a_focus(suite, results):
+    """A quarter of the pixels, half of the time, a point less; for chips alone."""
+    tests = dict(suite.tests, focus=TestWay('the focus', focus=dict(source='head')))
+    recipes = dict(
+        suite.recipes, chips=dataclasses.replace(suite.recipes['chips'], focus_head=True)
+    )
+    for run in results:
+        whole = run['tests']['pyramid']
+        whole['test_cpu_seconds'] = 0.6 if run['seed'] else None  # of an older record
+        if run['recipe'] == 'chips':
+            metrics = {key: value - 0.01 for key, value in whole['metrics'].items()}
+            seconds = dict(test_seconds=0.5, test_cpu_seconds=0.24)
+            run['tests']['focus'] = dict(whole, metrics=metrics, test_mpx=0.75, **seconds)
+    return dataclasses.replace(suite, tests=tests, recipes=recipes, whole_test='pyramid')
+
+
+def test_what_testing_costs(suite, results, tmp_path):
+    text = write_tables(
+        with_a_focus(suite, results), results, tmp_path / 'out', 'python compare.py'
+    )
+    assert '## Tested: the focus (0.125 Mpx per image)' in text
+    rows = [row for row in text.splitlines() if '| the focus |' in row]
+    cells = '49.0 ± 10.0 | -1.0 ± 0.0 | 0.125 ± 0.000 | 25.0 ± 0.0 % | 0.083 ± 0.000 | 50.0 ± 0.0 %'
+    assert rows == [f'| chips | the focus | 3 | {cells} | 0.040 ± 0.000 | 40.0 ± 0.0 % |']
+    assert '| single scale | pyramid | 3 | 30.0 ± 26.5 | 0.0 ± 0.0 | 0.500 ± 0.000 | 100.0' in text
+    rows = list(csv.DictReader(io.StringIO((tmp_path / 'out/values.csv').read_text())))
+    assert [row['test'] for row in rows] == ['pyramid'] * 3 + ['pyramid', 'focus'] * 3
+    assert [row['test_cpu_seconds_per_image'] for row in rows[:2]] == ['', '0.1']
+
+
+def test_without_a_whole_test_costs_have_no_table(suite, results, tmp_path):
+    text = write_tables(suite, results, tmp_path / 'out', 'python compare.py')
+    assert 'What testing costs' not in text
+
+
+def test_plots_of_a_test_that_not_all_recipes_have(suite, results, tmp_path):
+    write_plots(with_a_focus(suite, results), results, tmp_path / 'out')
+    assert cv2.imread(str(tmp_path / 'out/test_cost.png')) is not None
 
 
 def test_plots_have_both_recipes(suite, results, tmp_path):
