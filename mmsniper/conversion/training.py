@@ -125,7 +125,8 @@ def _load(config: dict, checkpoint: str | None, changes: Changes) -> None:
 
 def _shorten_warm_up(config: dict, num_steps: int, epoch: int, changes: Changes) -> None:
     """Let warm-ups end while there is still something to train."""
-    longest = max(1, int(WARM_UP * num_steps))
+    # MMEngine's schedulers reach the full rate in the second iteration at the earliest.
+    longest = max(2, int(WARM_UP * num_steps))
     schedulers = config.get('param_scheduler')
     for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         if not isinstance(scheduler, dict) or scheduler.get('begin', 0) != 0:

@@ -97,7 +97,7 @@ def test_training_as_given(data, tmp_path):
     warm_up, steps = config.param_scheduler
     assert steps.milestones == [3, 3], 'of 8 and 11 in 12 epochs'
     chips = len(DATASETS.build(find_chip_dataset(config, 'train_dataloader')))
-    assert 1 <= warm_up.end <= max(1, 0.1 * 4 * -(-chips // 2) + 1), 'a tenth at most'
+    assert 2 <= warm_up.end <= max(2, 0.1 * 4 * -(-chips // 2) + 1), 'a tenth at most'
     assert config.auto_scale_lr.enable and config.auto_scale_lr.base_batch_size > 16
     assert config.load_from == 'start.pth'
     assert config.model.backbone.init_cfg is None
@@ -111,17 +111,28 @@ def test_warm_up_by_epochs_takes_a_tenth_too(data):
     warm_up, cosine, _ = config.param_scheduler
     chips = len(DATASETS.build(find_chip_dataset(config, 'train_dataloader')))
     assert warm_up.type == 'mmdet.QuadraticWarmupLR' and not warm_up.by_epoch
-    assert 1 <= warm_up.end <= 5 * chips // 10, 'one of five epochs otherwise'
+    assert warm_up.end == 2 == 5 * chips // 10, 'one of five epochs otherwise'
     assert cosine.by_epoch and cosine.begin == 1
-    for scheduler in config.param_scheduler:
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    assert max(rates(config, 1.0, chips)) == pytest.approx(1)
+
+
+def rates(config, rate, epoch_length):
+    """The learning rate of each step."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate)
+    schedulers = [
         PARAM_SCHEDULERS.build(
-            dict(scheduler, optimizer=optimizer, **_epoch_length(scheduler, chips))
+            dict(each), default_args=dict(optimizer=optimizer, epoch_length=epoch_length)
         )
-
-
-def _epoch_length(scheduler: dict, length: int) -> dict:
-    return dict(epoch_length=length) if scheduler.get('convert_to_iter_based') else {}
+        for each in config.param_scheduler
+    ]
+    found = []
+    for step in range(config.train_cfg.max_epochs * epoch_length):
+        found.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or (step + 1) % epoch_length == 0:
+                scheduler.step()
+    return found
 
 
 def test_fine_tuning(data, tmp_path):
@@ -138,6 +149,9 @@ def test_fine_tuning(data, tmp_path):
     warm_up, cosine = config.param_scheduler
     assert warm_up.type == 'LinearLR' and warm_up.end < 500, 'a tenth of a short training'
     assert (cosine.T_max, cosine.end) == (3, 3)
+    for epoch_length in (1, 10):
+        found = rates(config, 0.001, epoch_length)
+        assert max(found) > 0.0005 and found[0] < 0.0001 and found[-1] < max(found), 'up and down'
     assert not config.auto_scale_lr.enable, 'the rate is the one that was given'
     assert any('fine-tuning' in line for line in changes.changed)
     assert not any('steps are few' in line for line in changes.notes)
