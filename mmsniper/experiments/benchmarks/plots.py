@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from mmsniper.utils.whole_file import write_whole
 
+from .figures import figure, spread, word
 from .suite import Suite
-from .tables import figure, spread, summarise, word
+from .tables import summarise
 
 # Told apart by people with any colour vision, and by their markers in black and white.
 COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#555555', '#b8a800')

@@ -14,7 +14,8 @@ from mmsniper.errors import InputError
 from mmsniper.utils.configs import config_path
 
 from .budget import Budget
-from .suite import Recipe, Suite, TestWay, sub_pyramid
+from .recipe import Recipe, TestWay
+from .suite import Suite, sub_pyramid
 
 PACKAGE_PREFIX = 'mmsniper::'
 

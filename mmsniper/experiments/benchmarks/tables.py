@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,9 @@ from typing import Any
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.whole_file import write_whole
 
+from .figures import columns, figure, in_words, spread, word
 from .run import RESULT
 from .suite import Suite
-
-#: What CocoMetric says where there is no object to find.
-ABSENT = -1
-COLUMNS = {
-    'bbox': ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l'),
-    'proposal': ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000'),
-}
-WORDS = {
-    'bbox_mAP': 'AP',
-    'bbox_mAP_50': 'AP50',
-    'bbox_mAP_75': 'AP75',
-    'bbox_mAP_s': 'AP small',
-    'bbox_mAP_m': 'AP medium',
-    'bbox_mAP_l': 'AP large',
-    'AR_s@1000': 'AR@1000 small',
-    'AR_m@1000': 'AR@1000 medium',
-    'AR_l@1000': 'AR@1000 large',
-}
 
 
 def collect(suite: Suite, out_dir: Path) -> list[dict[str, Any]]:
@@ -41,43 +23,6 @@ def collect(suite: Suite, out_dir: Path) -> list[dict[str, Any]]:
     order = list(suite.recipes)
     found = [result for result in found if result['recipe'] in order]
     return sorted(found, key=lambda result: (order.index(result['recipe']), result['seed']))
-
-
-def columns(suite: Suite) -> tuple[str, ...]:
-    """The figures that tables show."""
-    return tuple(suite.columns) or COLUMNS[suite.metric]
-
-
-def figure(metrics: dict[str, float], name: str) -> float | None:
-    """A figure in percent, or None where there is none.
-
-    CocoMetric has no figures at all if nothing was detected, which is 0 percent.
-    """
-    if not metrics:
-        return 0.0
-    value = metrics.get(f'coco/{name}')
-    return None if value is None or value == ABSENT else 100 * value
-
-
-def word(name: str) -> str:
-    """A figure's name for people."""
-    return WORDS.get(name, name)
-
-
-def spread(values: Sequence[float | None]) -> dict[str, Any]:
-    """Mean, sample standard deviation and number of the values that there are.
-
-    Returns:
-        dict[str, Any]: ``mean`` (None without values), ``deviation`` (None for fewer than two),
-        ``n`` and ``values``.
-    """
-    present = [value for value in values if value is not None]
-    return dict(
-        mean=statistics.fmean(present) if present else None,
-        deviation=statistics.stdev(present) if len(present) > 1 else None,
-        n=len(present),
-        values=list(values),
-    )
 
 
 def summarise(suite: Suite, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -293,15 +238,6 @@ def _testing_table(suite: Suite, summary: Sequence[dict[str, Any]]) -> list[str]
             row += [in_words(costs[key], digits=3), f'{in_words(costs[f"{key}_share"])} %']
         rows.append(row)
     return _table(head, rows)
-
-
-def in_words(value: dict[str, Any], digits: int = 1) -> str:
-    """A spread as ``'41.3 ± 0.8'``."""
-    if value['mean'] is None:
-        return '-'
-    if value['deviation'] is None:
-        return f'{value["mean"]:.{digits}f}'
-    return f'{value["mean"]:.{digits}f} ± {value["deviation"]:.{digits}f}'
 
 
 def sources(results: Sequence[dict[str, Any]]) -> list[str]:

@@ -11,9 +11,11 @@ import pytest
 from command_line import TOOLS
 from small_suite import write_suite
 
+from mmsniper.experiments.benchmarks.figures import figure, spread
 from mmsniper.experiments.benchmarks.plots import write_plots
-from mmsniper.experiments.benchmarks.suite import TestWay, read_suite
-from mmsniper.experiments.benchmarks.tables import collect, figure, spread, write_tables
+from mmsniper.experiments.benchmarks.recipe import TestWay
+from mmsniper.experiments.benchmarks.suite import read_suite
+from mmsniper.experiments.benchmarks.tables import collect, write_tables
 
 VALUES = {'single': [0.1, 0.2, 0.6], 'chips': [0.4, 0.5, 0.6]}
 
