@@ -10,9 +10,10 @@ from mmsniper.datasets.transforms.scale_normalize import MODES
 from mmsniper.errors import InputError
 from mmsniper.focus import read_focus
 
-METHODS = ('single-scale', 'multi-scale', 'snip', 'sniper')
+METHODS = ('single-scale', 'multi-scale', 'tiles', 'snip', 'sniper')
 NEGATIVES = ('none', 'rpn', 'online')
 RANGES = ('valid', 'open')
+PARTS = ('detector', 'backbone')
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Recipe:
     Attributes:
         title (str): Its name in tables and plots.
         method (str): 'single-scale' and 'multi-scale' train on whole images with all objects, the
-            second at all levels in turn; 'snip' likewise with valid ranges; 'sniper' on chips.
+            second at all levels in turn; 'snip' likewise with valid ranges; 'tiles' on all tiles of
+            the finest level, as large as chips, with all objects; 'sniper' on chips.
         model (str): The name of the model in the suite.
         factors (tuple[float], optional): Of 'multi-scale': train at the single level times these,
             fine to coarse, instead of at the levels of the pyramid.
@@ -33,6 +35,8 @@ class Recipe:
         focus_head (bool): Whether the detector gets a focus head, trained with it.
         weights (dict[str, str]): For each size of the suite that does not begin from scratch, the
             file of weights to begin with, in the folder that ``compare.py --weights`` names.
+        weights_of (str): What they are of, the 'detector' or its 'backbone'. The backbone may also
+            begin with its part of a detector's weights.
         overrides (dict): Merged into the config in the end.
     """
 
@@ -45,6 +49,7 @@ class Recipe:
     out_of_range: str = 'ignore'
     focus_head: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
+    weights_of: str = 'detector'
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -52,6 +57,7 @@ class Recipe:
             ('method', METHODS),
             ('negatives', NEGATIVES),
             ('out_of_range', MODES),
+            ('weights_of', PARTS),
         ):
             if getattr(self, key) not in allowed:
                 raise InputError(
@@ -84,6 +90,7 @@ class TestWay:
             test levels.
         ranges (str): 'valid' for the test ranges, 'open' if detections of all sizes count at every
             level. A single level is open anyway.
+        tiles (bool): Whether images larger than a chip are seen in tiles of a chip's size.
         focus (dict, optional): Of ``ChipMergeHook``, to test from coarse to fine. With the source
             'head' only recipes that have a focus head are tested so. Defaults to None, the whole
             pyramid.
@@ -94,6 +101,7 @@ class TestWay:
     title: str
     levels: str | tuple[int, ...] = 'all'
     ranges: str = 'valid'
+    tiles: bool = False
     focus: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -218,8 +218,10 @@ def _train_dataloader(
         if data.min_proposals:
             dataset['min_proposals'] = data.min_proposals
     else:
-        # Whole images at each level: what test mode gives are just the items to train on.
+        # Whole images at each level, or tiles: what test mode gives are the items to train on.
         dataset['test_mode'] = True
+        if recipe.method == 'tiles':
+            dataset['tile_size'] = data.chip_size
     return dict(
         num_workers=suite.num_workers,
         # Workers that end with an epoch draw the same numbers after a resume.
@@ -241,6 +243,8 @@ def training_pyramid(suite: Suite, recipe: Recipe) -> tuple[list, list]:
     data = suite.data
     if recipe.method == 'single-scale':
         return [data.single_level], [(-1, -1)]
+    if recipe.method == 'tiles':
+        return data.levels[:1], [(-1, -1)]
     if recipe.factors:
         levels = [_times(data.single_level, factor) for factor in recipe.factors]
         return levels, [(-1, -1)] * len(levels)
@@ -284,6 +288,7 @@ def _set_test(config: Config, suite: Suite, way: TestWay, data_root: Path) -> No
             test_mode=True,
             levels=levels,
             valid_ranges=ranges,
+            tile_size=suite.data.chip_size if way.tiles else None,
             dataset=dict(**_images(suite, data_root, 'val'), test_mode=True),
             pipeline=[
                 dict(type='LoadChip'),

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 
 from mmsniper.errors import InputError
 
@@ -109,9 +110,11 @@ class Suite:
         found = dataclasses.asdict(self)
         for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns', 'whole_test'):
             del found[key]
-        for way in found['tests'].values():
-            if way['focus'] is None:  # as in folders of before there was one
+        for way in found['tests'].values():  # as in folders of before there were these
+            if way['focus'] is None:
                 del way['focus']
+            if not way['tiles']:
+                del way['tiles']
         return found
 
 
@@ -124,7 +127,7 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
         folder (Path): Where the weights are.
 
     Returns:
-        Suite: One whose recipes have ``load_from`` among their overrides.
+        Suite: One whose recipes have them among their overrides.
 
     Raises:
         InputError: A file is not there.
@@ -140,9 +143,20 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
                 f'recipe {name} begins with the weights {path}, which do not exist: name their '
                 'folder with --weights, or leave the recipe out with --only'
             )
-        overrides = dict(recipe.overrides, load_from=str(path))
+        if recipe.weights_of == 'backbone':
+            start = {'model.backbone.init_cfg': _backbone_weights(path)}
+        else:
+            start = dict(load_from=str(path))
+        overrides = dict(recipe.overrides, **start)
         recipes[name] = dataclasses.replace(recipe, overrides=overrides)
     return dataclasses.replace(suite, recipes=recipes)
+
+
+def _backbone_weights(path: Path) -> dict[str, str]:
+    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    keys = content.get('state_dict', content)
+    prefix = 'backbone.' if any(key.startswith('backbone.') for key in keys) else None
+    return dict(type='Pretrained', checkpoint=str(path), prefix=prefix)
 
 
 def read_suite(

@@ -42,9 +42,20 @@ def test_all_suites_are_there():
         'norms',
         'out_of_range',
         'proposals',
+        'rivals',
         'scales',
     ]
     assert DATA == ['bccd', 'cells', 'coco_sample', 'licence_plates', 'scenes', 'shapes']
+
+
+def without_other_rates(suite):
+    """The recipes of a suite, without those that repeat another one at another learning rate."""
+    return {
+        name: recipe
+        for name, recipe in suite.recipes.items()
+        if name.rsplit('_', 1)[0] not in suite.recipes
+        or 'optim_wrapper.optimizer.lr' not in recipe.overrides
+    }
 
 
 def architecture(recipe):
@@ -57,20 +68,57 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
     suite = load(name, size)
     configs = {
         key: train_config(suite, recipe, 1, tmp_path, tmp_path / 'record.json')
-        for key, recipe in suite.recipes.items()
+        for key, recipe in without_other_rates(suite).items()
     }
     for key, config in configs.items():
-        model = architecture(suite.recipes[key])
-        rivals = [c for k, c in configs.items() if architecture(suite.recipes[k]) == model]
+        # Whoever asks for another rate wants it to differ.
+        if 'optim_wrapper.optimizer.lr' in suite.recipes[key].overrides:
+            config.optim_wrapper.optimizer.lr = suite.optim_wrapper['optimizer']['lr']
+    firsts = {}
+    for key, config in configs.items():
+        rival = firsts.setdefault(architecture(suite.recipes[key]), config)
         for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator'):
-            assert all(config[part] == rival[part] for rival in rivals)
-        loader = config.train_dataloader
-        assert all(loader.batch_sampler == r.train_dataloader.batch_sampler for r in rivals)
-        steps = [step['type'] for step in loader.dataset.pipeline]
-        assert all(
-            steps == [step['type'] for step in rival.train_dataloader.dataset.pipeline]
-            for rival in rivals
+            assert config[part] == rival[part]
+        loader, other = config.train_dataloader, rival.train_dataloader
+        assert loader.batch_sampler == other.batch_sampler
+        steps, others = (
+            [step['type'] for step in each.dataset.pipeline] for each in (loader, other)
         )
+        assert steps == others
+
+
+def test_tiles_are_all_of_the_finest_level_in_training_and_in_testing(tmp_path):
+    suite = load('rivals', data='licence_plates')
+    config = train_config(suite, suite.recipes['yolox_tiles'], 1, tmp_path, tmp_path / 'r.json')
+    dataset = config.train_dataloader.dataset
+    assert dataset.test_mode and dataset.tile_size == suite.data.chip_size == 256
+    assert dataset.levels == [1.0] and dataset.valid_ranges == [(-1, -1)]
+    for name in ('yolox_single', 'yolox_sniper'):
+        config = train_config(suite, suite.recipes[name], 1, tmp_path, tmp_path / 'r.json')
+        assert config.train_dataloader.dataset.get('tile_size') is None
+    for name, tile_size in (('sliced', 256), ('pyramid', None)):
+        tested = test_config(config, suite, suite.tests[name], tmp_path, tmp_path / 'r.json')
+        assert tested.test_dataloader.dataset.tile_size == tile_size
+
+
+def test_a_backbone_begins_with_its_part_of_a_detectors_weights(tmp_path):
+    suite = load('rivals', data='licence_plates')
+    recipe = suite.recipes['atss_sniper']
+    model = MODELS.build(train_config(suite, recipe, 1, tmp_path, tmp_path / 'r.json').model)
+    threes = {key: torch.full_like(value, 3) for key, value in model.backbone.state_dict().items()}
+    detector = {f'backbone.{key}': value for key, value in threes.items()}
+    torch.save(dict(state_dict=detector), tmp_path / 'yolox_nano_coco.pth')
+    torch.save(threes, tmp_path / 'mobilenet_v2_imagenet.pth')
+    chosen = ['atss_sniper', 'faster_rcnn_sniper', 'yolox_sniper']
+    begun = with_weights(suite, chosen, tmp_path)
+    config = train_config(begun, begun.recipes['atss_sniper'], 1, tmp_path, tmp_path / 'r.json')
+    model = MODELS.build(config.model)
+    model.init_weights()
+    assert all((value == 3).all() for value in model.backbone.parameters())
+    assert not any((value == 3).all() for value in model.neck.parameters())
+    start = begun.recipes['faster_rcnn_sniper'].overrides['model.backbone.init_cfg']
+    assert start['prefix'] is None and start['checkpoint'].endswith('mobilenet_v2_imagenet.pth')
+    assert 'load_from' in begun.recipes['yolox_sniper'].overrides
 
 
 def test_detectors_and_what_becomes_of_objects_out_of_range():
@@ -109,13 +157,15 @@ def test_a_config_survives_being_written(data, tmp_path):
 @pytest.mark.parametrize('name', SUITES)
 def test_all_recipes_are_tested_alike(name, tmp_path):
     suite = load(name)
+    trained = [
+        (recipe, train_config(suite, recipe, 0, tmp_path, tmp_path))
+        for recipe in without_other_rates(suite).values()
+    ]
     for way in suite.tests.values():
         found = [
-            test_config(
-                train_config(suite, r, 0, tmp_path, tmp_path), suite, way, tmp_path, tmp_path
-            )
-            for r in suite.recipes.values()
-            if way.is_for(r)
+            test_config(config, suite, way, tmp_path, tmp_path)
+            for recipe, config in trained
+            if way.is_for(recipe)
         ]
         for config in found:
             assert config.test_dataloader == found[0].test_dataloader
@@ -137,7 +187,7 @@ def test_models_build_with_the_classes_of_the_data(size, tmp_path):
             assert classes <= {3, 1} and (classes == {1}) == (recipe.model == 'rpn')
             if size == 'tiny':
                 assert_learns(model)
-    assert len(seen) == 8
+    assert len(seen) == dict(tiny=10, full=9)[size]
 
 
 def test_a_recipe_with_a_focus_head_is_the_other_one_with_a_focus_head(tmp_path):

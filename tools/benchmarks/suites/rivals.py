@@ -1,0 +1,93 @@
+_base_ = '_base_/suite.py'
+
+title = 'Rivals'
+question = (
+    'A pretrained detector is to be fine-tuned on a few hundred photographs: what do chips bring '
+    'over the strongest other ways, for as many pixels in training, and in testing?'
+)
+data = 'licence_plates'
+
+sizes = dict(
+    tiny=dict(
+        models=dict(
+            yolox='_base_/models/yolox_nano.py',
+            atss='_base_/models/atss_cspdarknet_nano.py',
+            faster_rcnn='_base_/models/faster-rcnn_mobilenetv2_fpn.py',
+        ),
+        # A run trains for five to ten minutes on a core, and is tested for as long.
+        budget_mpx=300.0,
+        curve_points=2,
+        optim_wrapper=dict(optimizer=dict(lr=0.001, weight_decay=0.05)),
+    ),
+    full=dict(
+        models=dict(
+            yolox='_base_/models/yolox_s.py',
+            atss='_base_/models/atss_cspdarknet_s.py',
+            faster_rcnn='_base_/models/faster-rcnn_r18_fpn.py',
+        ),
+    ),
+)
+
+_detectors = dict(
+    yolox=dict(title='YOLOX', weights={'tiny': 'yolox_nano_coco.pth'}),
+    atss=dict(title='ATSS', weights={'tiny': 'yolox_nano_coco.pth'}, weights_of='backbone'),
+    faster_rcnn=dict(
+        title='Faster R-CNN',
+        weights={'tiny': 'mobilenet_v2_imagenet.pth'},
+        weights_of='backbone',
+    ),
+)
+_ways = dict(
+    single=dict(title='single scale', method='single-scale'),
+    half=dict(title='half the scale', method='multi-scale', factors=(0.5,)),
+    full=dict(title='full resolution', method='multi-scale', factors=(2.0,)),
+    narrow=dict(title='multi-scale, narrow', method='multi-scale', factors=(1.2, 1.0, 0.7)),
+    wide=dict(title='multi-scale', method='multi-scale'),
+    # What slicing tools train on: every tile at full resolution, objects or not.
+    tiles=dict(title='all tiles', method='tiles'),
+    snip=dict(title='SNIP', method='snip'),
+    sniper=dict(title='SNIPER without negatives', method='sniper'),
+    sniper_online=dict(title='SNIPER', method='sniper', negatives='online'),
+)
+# Each way with the rate that suits it: `--seeds 1 --only yolox_full yolox_full_fast
+# yolox_full_slow` finds out.
+_rates = dict(slow=0.3, fast=3.0)
+
+recipes = {
+    f'{_detector}_{_name}': dict(
+        _way,
+        title=f'{_settings["title"]}, {_way["title"]}',
+        model=_detector,
+        weights=_settings['weights'],
+        weights_of=_settings.get('weights_of', 'detector'),
+    )
+    for _detector, _settings in _detectors.items()
+    for _name, _way in _ways.items()
+}
+recipes.update(
+    {
+        f'{_name}_{_speed}': dict(
+            _recipe,
+            title=f'{_recipe["title"]}, rate x {_factor:g}',
+            overrides={'optim_wrapper.optimizer.lr': 0.001 * _factor},
+        )
+        for _name, _recipe in list(recipes.items())
+        for _speed, _factor in _rates.items()
+    }
+)
+
+tests = dict(
+    _delete_=True,
+    single=dict(title='single level', levels='single'),
+    finest=dict(title='the finest level', levels=(0,)),
+    # As slicing tools do it: tiles at full resolution, and the whole image.
+    sliced=dict(title='tiles and the whole image', levels=(0, 2), ranges='open', tiles=True),
+    pyramid=dict(title='pyramid, valid ranges'),
+    open=dict(title='pyramid, open ranges', ranges='open'),
+    focus=dict(
+        title='pyramid from coarse to fine',
+        focus=dict(source='detections', threshold=0.01, min_cells=24, dilation=9),
+    ),
+)
+curve_test = 'single'
+whole_test = 'pyramid'
