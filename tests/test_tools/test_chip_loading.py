@@ -73,6 +73,7 @@ def test_workers_load_the_same_chips(images, tmp_path):
     assert {row['items_per_image'] * found.num_images for row in rows[1:]} == {done[0]}
 
 
+@pytest.mark.slow
 def test_satellite_pictures(images, tmp_path, capsys):
     """16 bits that are used in part, and bands that no file of this kind says to be colours."""
     tifffile = pytest.importorskip('tifffile')
@@ -94,6 +95,7 @@ def test_satellite_pictures(images, tmp_path, capsys):
         run(*arguments, '--ways', 'before', '--bands', '1')
 
 
+@pytest.mark.slow
 def test_16_bits_are_measured_in_all_ways(images, tmp_path):
     tifffile = pytest.importorskip('tifffile')
     content = json.loads((images / 'annotations.json').read_text())
