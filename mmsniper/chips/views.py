@@ -56,9 +56,9 @@ def pyramid_views(
     steps = np.maximum(grid, np.floor(tiles * (1 - tile_overlap)) // grid * grid)
     counts = np.ceil((sides - tiles) / steps).astype(np.int64) + 1
     # What they share, and a step of the grid that rounding may take from it.
-    shared = np.where(counts > 1, tiles - steps + grid, 0)
-    fitting = np.ceil((sides + (counts - 1) * shared) / counts / grid).astype(np.int64) * grid
-    tiles = np.where(counts > 1, np.minimum(fitting, tiles), tiles)
+    shared = tiles - steps + grid
+    fitting = np.ceil((sides + (counts - 1) * shared) / counts / grid) * grid
+    tiles = np.minimum(tiles, fitting.astype(np.int64))
 
     num_tiles = counts.prod(axis=1)
     row = np.repeat(np.arange(len(image)), num_tiles)
