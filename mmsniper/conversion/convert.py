@@ -173,7 +173,7 @@ def _convert(
     side = -(-recipe.chip_size // _LARGEST_STRIDE) * _LARGEST_STRIDE
     hand_over_masks_as_rle(model, changes)
     allow_few_objects(model, changes)
-    allow_missing_gradients(new, config.model.to_dict(), changes)
+    allow_missing_gradients(new, given['model'], changes)
     convert_batch_norm(model, train_batch_norm, changes)
     fit_batch_augments(model, side, changes)
     fit_least_size(model, changes)

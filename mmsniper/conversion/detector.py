@@ -54,10 +54,16 @@ def nested_dicts(config: object) -> Iterator[dict]:
             yield from nested_dicts(value)
 
 
+def _parts_of_heads(model: dict) -> Iterator[dict]:
+    """The configs of a detector's heads and of what is in them."""
+    heads = {key: value for key, value in model.items() if 'head' in key}
+    return (part for part in nested_dicts(heads) if 'type' in part)
+
+
 def hand_over_masks_as_rle(model: dict, changes: Changes) -> None:
     """Let heads that fill memory with bitmaps hand over run lengths instead, in place."""
-    for part in nested_dicts({key: value for key, value in model.items() if 'head' in key}):
-        replacement = RLE_HEADS.get(component_class(MODELS, part)) if 'type' in part else None
+    for part in _parts_of_heads(model):
+        replacement = RLE_HEADS.get(component_class(MODELS, part))
         if replacement:
             changes.change(
                 f'model: {component_name(part)} to {replacement}, with the same parameters, whose '
@@ -68,15 +74,15 @@ def hand_over_masks_as_rle(model: dict, changes: Changes) -> None:
 
 def allow_few_objects(model: dict, changes: Changes) -> None:
     """Let detectors train on chips that show one object or none, in place."""
-    for head in (model.get('roi_head') or {}, model.get('bbox_head') or {}):
-        known = isinstance(head, dict) and 'type' in head
-        if known and (kind := component_class(MODELS, head)) in FEW_OBJECTS_HEADS:
+    for part in _parts_of_heads(model):
+        kind = component_class(MODELS, part)
+        if kind in FEW_OBJECTS_HEADS:
             replacement, what = FEW_OBJECTS_HEADS[kind]
             changes.change(
-                f'model: {component_name(head)} to {replacement}, with the same parameters, which '
+                f'model: {component_name(part)} to {replacement}, with the same parameters, which '
                 f'{what}'
             )
-            head['type'] = replacement
+            part['type'] = replacement
 
 
 def allow_missing_gradients(config: dict, source: dict, changes: Changes) -> None:
@@ -89,8 +95,8 @@ def allow_missing_gradients(config: dict, source: dict, changes: Changes) -> Non
     """
     if config.get('model_wrapper_cfg') or config.get('find_unused_parameters'):
         return
-    for part in nested_dicts({key: value for key, value in source.items() if 'head' in key}):
-        if 'type' in part and is_component(MODELS, part, *WITHOUT_GRADIENT):
+    for part in _parts_of_heads(source):
+        if is_component(MODELS, part, *WITHOUT_GRADIENT):
             config['find_unused_parameters'] = True
             changes.change(
                 f'find_unused_parameters: set, since {component_name(part)} has weights that learn '
