@@ -96,7 +96,7 @@ def run_all(
     waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
     for run in runs:
         waiting.put(run)
-    elsewhere: list[str] = []
+    elsewhere: list[Run] = []
     failures: list[str] = []
     active: dict[int, Run] = {}
     stopping = threading.Event()
@@ -129,14 +129,15 @@ def run_all(
             run.stop()
         for thread in threads:
             thread.join()
-    return elsewhere, failures
+    # Others may have ended in the meantime.
+    return [run.name for run in elsewhere if not run.finished()], failures
 
 
 def _do(
     run: Run,
     slot: int,
     active: dict[int, Run],
-    elsewhere: list[str],
+    elsewhere: list[Run],
     tell: Callable[[str], None],
 ) -> None:
     if run.finished():
@@ -144,7 +145,7 @@ def _do(
         return
     with claim(run.folder) as descriptor:
         if descriptor is None:
-            elsewhere.append(run.name)
+            elsewhere.append(run)
             return
         if run.finished():  # by another process, just now
             return
