@@ -16,7 +16,8 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 
 import mmsniper  # noqa: F401 (registers the heads)
-from mmsniper.experiments.benchmarks.run_config import set_num_classes
+from mmsniper.conversion import Changes
+from mmsniper.conversion.own_data import set_num_classes
 from mmsniper.experiments.benchmarks.training_steps import (
     NUM_CLASSES,
     add_arguments,
@@ -33,7 +34,7 @@ DETECTORS = dict(fcos='fcos_r18_fpn_tiny', yolox='yolox_nano', dino='dino_r18_ti
 def built(name: str, aware: bool, args: argparse.Namespace) -> torch.nn.Module:
     """A detector with the one head or the other, of the same weights."""
     model = Config.fromfile(SUITES / f'{DETECTORS[name]}.py').model
-    set_num_classes(model, NUM_CLASSES)
+    set_num_classes(model, NUM_CLASSES, Changes())
     if not aware:
         model.bbox_head.type = model.bbox_head.pop('head')
     model.backbone.init_cfg = None

@@ -9,7 +9,9 @@ from typing import Any
 from mmengine.config import Config
 
 from mmsniper.chips import Pyramid
+from mmsniper.conversion import Changes
 from mmsniper.conversion.focus import focus_detector, focus_sizes
+from mmsniper.conversion.own_data import set_num_classes
 from mmsniper.errors import InputError
 from mmsniper.utils.configs import config_path
 
@@ -176,21 +178,8 @@ def _model(suite: Suite, name: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise InputError(f'the model {name} of suite {suite.name}, {path}, does not exist')
     model = Config.fromfile(path).model.to_dict()
-    set_num_classes(model, len(suite.data.classes))
+    set_num_classes(model, len(suite.data.classes), Changes())
     return model
-
-
-def set_num_classes(model: Any, number: int) -> None:
-    """Set ``num_classes`` wherever it stands in a model's config, in place."""
-    if isinstance(model, dict):
-        for key, value in model.items():
-            if key == 'num_classes':
-                model[key] = number
-            else:
-                set_num_classes(value, number)
-    elif isinstance(model, list):
-        for value in model:
-            set_num_classes(value, number)
 
 
 def _train_dataloader(
