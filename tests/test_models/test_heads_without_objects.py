@@ -1,10 +1,9 @@
 """PointRend and YOLACT on batches that show no object, which MMDetection's own do not stand."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
+from learning import learn
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
@@ -14,7 +13,6 @@ from zoo_configs import zoo_config
 
 from mmsniper.conversion import Changes
 from mmsniper.conversion.detector import allow_few_objects
-from mmsniper.experiments.zoo.ignore_check import _training_state
 from mmsniper.experiments.zoo.shrink import shrink
 
 SIDE = 128
@@ -37,7 +35,7 @@ def built(name, for_chips):
 
 def losses(model, *boxes):
     """Of a batch with an image for each list of boxes, and the gradients of all weights."""
-    samples, random = [], torch.Generator().manual_seed(0)
+    chips, random = [], torch.Generator().manual_seed(0)
     for found in boxes:
         sample = DetDataSample(metainfo=dict(img_shape=(SIDE, SIDE), ori_shape=(SIDE, SIDE)))
         sample.set_metainfo(dict(scale_factor=(1.0, 1.0), pad_shape=(SIDE, SIDE)))
@@ -52,16 +50,9 @@ def losses(model, *boxes):
         sample.ignored_instances = InstanceData(
             bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)
         )
-        samples.append(sample)
-    images = [torch.randint(0, 256, (3, SIDE, SIDE), generator=random) for _ in boxes]
-    data = dict(inputs=images, data_samples=copy.deepcopy(samples))
-    torch.manual_seed(1)
-    with _training_state(0):
-        parts = model(**model.data_preprocessor(data, training=True), mode='loss')
-    total, values = model.parse_losses(parts)
-    model.zero_grad()
-    total.backward()
-    return values, {key: weight.grad for key, weight in model.named_parameters()}
+        pixels = torch.randint(0, 256, (3, SIDE, SIDE), generator=random)
+        chips.append(dict(inputs=pixels, data_samples=sample))
+    return learn(model, chips)
 
 
 @pytest.mark.parametrize('name', [POINT_REND, YOLACT])

@@ -6,6 +6,7 @@ import multiprocessing
 import numpy as np
 import pytest
 import torch
+from learning import batch_of, learn
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
@@ -16,7 +17,7 @@ from zoo_configs import zoo_config
 from mmsniper.conversion.ignoring import apply_ignoring
 from mmsniper.errors import InputError
 from mmsniper.experiments.zoo import ignore_scene
-from mmsniper.experiments.zoo.ignore_check import _training_state, check_ignoring
+from mmsniper.experiments.zoo.ignore_check import check_ignoring
 from mmsniper.experiments.zoo.ignore_scene import IgnoreScene
 from mmsniper.experiments.zoo.shrink import shrink
 from mmsniper.models.ignoring import ignore_aware_class
@@ -68,25 +69,6 @@ def built(config):
     model = MODELS.build(config)
     model.init_weights()
     return model.train()
-
-
-def batch_of(model, chips):
-    data = dict(
-        inputs=[chip['inputs'].clone() for chip in chips],
-        data_samples=[copy.deepcopy(chip['data_samples']) for chip in chips],
-    )
-    return model.data_preprocessor(data, training=True)
-
-
-def learn(model, chips):
-    """The losses of a batch, and the gradients of all weights."""
-    torch.manual_seed(1)
-    with _training_state(0):
-        losses = model(**batch_of(model, chips), mode='loss')
-    total, losses = model.parse_losses(losses)
-    model.zero_grad()
-    total.backward()
-    return losses, {key: value.grad for key, value in model.named_parameters()}
 
 
 def chips(mode):
