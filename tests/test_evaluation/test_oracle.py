@@ -146,9 +146,9 @@ def test_the_truth_scores_full_marks(tmp_path, tiles):
     assert metrics['coco/segm_mAP'] > 0.99
 
 
-def focus_on(tmp_path, metric, oracle, ann_file, tiles):
+def focus_on(tmp_path, metric, oracle, ann_file, tiles, **focus):
     """What a metric says of the truth, looked at from coarse to fine in mmengine's loop."""
-    hook = ChipMergeHook(nms=dict(iou_threshold=0.9), focus=dict(threshold=0.5))
+    hook = ChipMergeHook(nms=dict(iou_threshold=0.9), focus=dict(threshold=0.5, **focus))
     dataset = dict(type='mmdet.ChipDataset', **views_of(ann_file, **tiles))
     runner = fakes.make_runner(tmp_path, dataset, metric, [hook], model=oracle)
     lines = []
@@ -182,7 +182,7 @@ def test_what_a_perfect_head_leaves_out(tmp_path):
     metric = fakes.RecordingMetric()
     coco = COCO(ann_file)
     oracle = Oracle(coco, CocoDataset.METAINFO['classes'], 'paper')
-    focus_on(tmp_path, metric, oracle, ann_file, {})
+    focus_on(tmp_path, metric, oracle, ann_file, {}, min_cells=8, dilation=3)
     pyramid = Pyramid(TEST_LEVELS, TEST_VALID_RANGES)
     missed = 0
     for image in metric.recorded:

@@ -282,7 +282,7 @@ def test_losses_are_finite_in_mixed_precision(name):
     model = built(apply_ignoring(shrink(zoo_config(name).model, SIDE)))
     with torch.autocast('cpu', torch.bfloat16):
         losses, gradients = learn(model, chips('ignore'))
-    assert all(torch.tensor(value).isfinite() for value in losses.values())
+    assert all(torch.as_tensor(value).isfinite() for value in losses.values())
     assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
 
 
@@ -297,7 +297,7 @@ def test_chips_without_any_valid_object_are_learnt_from(name):
         assert len(sample.ignored_instances) == 1
     empty['data_samples'].ignored_instances = empty['data_samples'].ignored_instances[:0]
     losses, gradients = learn(model, [ignored, empty])
-    assert all(torch.tensor(value).isfinite() for value in losses.values())
+    assert all(torch.as_tensor(value).isfinite() for value in losses.values())
     assert all(grad is None or grad.isfinite().all() for grad in gradients.values())
     assert max(losses.values()) < 1e4, 'nothing is normalised by nothing'
 
