@@ -49,10 +49,6 @@ _ways = dict(
     sniper=dict(title='SNIPER without negatives', method='sniper'),
     sniper_online=dict(title='SNIPER', method='sniper', negatives='online'),
 )
-# Each way with the rate that suits it: `--seeds 1 --only yolox_full yolox_full_fast
-# yolox_full_slow` finds out.
-_rates = dict(slow=0.3, fast=3.0)
-
 recipes = {
     f'{_detector}_{_name}': dict(
         _way,
@@ -64,18 +60,6 @@ recipes = {
     for _detector, _settings in _detectors.items()
     for _name, _way in _ways.items()
 }
-recipes.update(
-    {
-        f'{_name}_{_speed}': dict(
-            _recipe,
-            title=f'{_recipe["title"]}, rate x {_factor:g}',
-            overrides={'optim_wrapper.optimizer.lr': 0.001 * _factor},
-        )
-        for _name, _recipe in list(recipes.items())
-        for _speed, _factor in _rates.items()
-    }
-)
-
 tests = dict(
     _delete_=True,
     single=dict(title='single level', levels='single'),
@@ -86,7 +70,7 @@ tests = dict(
     open=dict(title='pyramid, open ranges', ranges='open'),
     focus=dict(
         title='pyramid from coarse to fine',
-        focus=dict(source='detections', threshold=0.01, min_cells=24, dilation=9),
+        focus=dict(source='detections', threshold=(0, 0.01), min_cells=24, dilation=5),
     ),
 )
 curve_test = 'single'
