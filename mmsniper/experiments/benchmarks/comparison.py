@@ -40,7 +40,12 @@ def open_folder(out_dir: Path, suite: Suite, resume: bool) -> None:
             raise InputError(f'--out-dir {out_dir} holds something else: name another folder')
         write_json(path, figures)
         return
-    if json.loads(path.read_text()) != figures:
+    begun = json.loads(path.read_text())
+    # As other tests than the one during the training were once written, too, and titles.
+    begun['tests'] = {name: begun['tests'].get(name, {}) for name in figures['tests']}
+    for way in begun['tests'].values():
+        way.pop('title', None)
+    if begun != figures:
         raise InputError(
             f'{out_dir} was begun with another suite, size, data set or budget, see {path}: name '
             'another --out-dir'

@@ -68,9 +68,10 @@ class Run:
         return f'{self.recipe}, seed {self.seed}'
 
     def finished(self) -> dict[str, Any] | None:
-        """The result if the run is finished."""
+        """The result if the run is finished, with all tests that the suite has by now."""
         path = self.folder / RESULT
-        return json.loads(path.read_text()) if path.is_file() else None
+        result = json.loads(path.read_text()) if path.is_file() else None
+        return result if result and has_all_tests(self.suite, result) else None
 
     def execute(self) -> dict[str, Any]:
         """Do what is left to do.
@@ -231,6 +232,11 @@ class Run:
     def _wall_times(self) -> dict[str, float]:
         path = self.folder / WALL_TIMES
         return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def has_all_tests(suite: Suite, result: dict[str, Any]) -> bool:
+    """Whether a run was tested in all ways that are for its recipe."""
+    return suite.tests_of(result['recipe']).keys() <= result['tests'].keys()
 
 
 def final_checkpoint(work_dir: Path, budget: Budget) -> Path:

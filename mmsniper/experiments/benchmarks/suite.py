@@ -106,15 +106,20 @@ class Suite:
         return f'{self.wall_time:g} s of training'
 
     def figures(self) -> dict[str, Any]:
-        """What must stay the same for runs to be comparable."""
+        """What must stay the same for runs to be comparable.
+
+        Of the ways of testing that is the one during the training: others may come later, and are
+        then done with what was trained.
+        """
         found = dataclasses.asdict(self)
         for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns', 'whole_test'):
             del found[key]
-        for way in found['tests'].values():  # as in folders of before there were these
-            if way['focus'] is None:
-                del way['focus']
-            if not way['tiles']:
-                del way['tiles']
+        way = found['tests'][self.curve_test]
+        del way['title']
+        for key in ('focus', 'tiles'):  # as in folders of before there were these
+            if not way[key]:
+                del way[key]
+        found['tests'] = {self.curve_test: way}
         return found
 
 

@@ -13,7 +13,7 @@ from mmsniper.utils.json_file import write_json
 from mmsniper.utils.whole_file import write_whole
 
 from .figures import columns, figure, in_words, spread, word
-from .run import RESULT
+from .run import RESULT, has_all_tests
 from .suite import Suite
 
 
@@ -21,7 +21,7 @@ def collect(suite: Suite, out_dir: Path) -> list[dict[str, Any]]:
     """The results of all finished runs of a comparison, by recipe and seed."""
     found = [json.loads(path.read_text()) for path in out_dir.glob(f'runs/*/seed_*/{RESULT}')]
     order = list(suite.recipes)
-    found = [result for result in found if result['recipe'] in order]
+    found = [each for each in found if each['recipe'] in order and has_all_tests(suite, each)]
     return sorted(found, key=lambda result: (order.index(result['recipe']), result['seed']))
 
 

@@ -13,10 +13,13 @@ from small_suite import write_suite
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks import run as run_module
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
+from mmsniper.experiments.benchmarks.recipe import TestWay
 from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.suite import read_suite
+from mmsniper.experiments.benchmarks.tables import collect
 from mmsniper.experiments.benchmarks.wall_time import equal_time
 from mmsniper.utils.claim import claim
+from mmsniper.utils.json_file import write_json
 
 DATA = Path(os.environ.get('MMSNIPER_DATA', ROOT.parent / 'shared' / 'data'))
 DRAWN = ('cells', 'scenes', 'shapes')
@@ -77,6 +80,27 @@ def test_a_folder_is_for_one_suite_and_gone_on_with_only_if_asked(tmp_path):
         open_folder(tmp_path / 'suite', suite, resume=True)
     with pytest.raises(InputError, match='is a file'):
         open_folder(tmp_path / 'suite/suite.py', suite, resume=True)
+
+
+def test_ways_of_testing_that_come_later_are_done_with_what_was_trained(tmp_path):
+    suite = load(tmp_path)
+    settings = suite.figures()
+    open_folder(tmp_path / 'out', suite, resume=False)
+    run = Run(suite, 'chips', 0, tmp_path / 'out/runs/chips/seed_0', tmp_path, TOOLS)
+    run.folder.mkdir(parents=True)
+    tested = dict.fromkeys(suite.tests, {})
+    write_json(run.folder / 'result.json', dict(recipe='chips', seed=0, tests=tested))
+    assert run.finished() and collect(suite, tmp_path / 'out')
+    tests = dict(suite.tests, finest=TestWay('the finest level', levels=(0,)))
+    more = dataclasses.replace(suite, tests=tests)
+    open_folder(tmp_path / 'out', more, resume=True)
+    assert more.figures() == settings
+    assert not dataclasses.replace(run, suite=more).finished()
+    assert not collect(more, tmp_path / 'out')
+    # The one during the training is a part of it.
+    tests[suite.curve_test] = TestWay('another', levels=(1,))
+    with pytest.raises(InputError, match='another suite'):
+        open_folder(tmp_path / 'out', dataclasses.replace(suite, tests=tests), resume=True)
 
 
 def test_runs_of_others_are_left_alone_and_failures_do_not_stop_the_rest(tmp_path):

@@ -23,6 +23,8 @@ from mmsniper.experiments.benchmarks.suite import read_suite, sub_pyramid, with_
 
 FOLDER = TOOLS / 'benchmarks'
 SUITES = sorted(path.stem for path in (FOLDER / 'suites').glob('*.py'))
+# Without 'rates', which has the recipes of 'rivals' three times.
+DIFFERENT = [name for name in SUITES if name != 'rates']
 DATA = sorted(path.stem for path in (FOLDER / 'data_sets').glob('*.py'))
 
 test_config.__test__ = False  # it is no test
@@ -42,6 +44,7 @@ def test_all_suites_are_there():
         'norms',
         'out_of_range',
         'proposals',
+        'rates',
         'rivals',
         'scales',
     ]
@@ -58,12 +61,25 @@ def without_other_rates(suite):
     }
 
 
+def test_each_way_has_three_rates_to_choose_from(tmp_path):
+    rates, rivals = load('rates'), load('rivals')
+    assert len(rates.recipes) == 3 * len(rivals.recipes)
+    found = {}
+    for speed in ('slow', 'usual', 'fast'):
+        recipe = rates.recipes[f'yolox_tiles_{speed}']
+        config = train_config(rates, recipe, 0, tmp_path, tmp_path)
+        found[speed] = round(config.optim_wrapper.optimizer.lr, 6)
+        assert recipe.method == rivals.recipes['yolox_tiles'].method
+    assert found == dict(slow=0.0003, usual=0.001, fast=0.003)
+    assert rates.budget.mpx == pytest.approx(rivals.budget.mpx / 4, rel=0.05)
+
+
 def architecture(recipe):
     return recipe.model, recipe.focus_head
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])
-@pytest.mark.parametrize('name', SUITES)
+@pytest.mark.parametrize('name', DIFFERENT)
 def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path):
     suite = load(name, size)
     configs = {
@@ -154,7 +170,7 @@ def test_a_config_survives_being_written(data, tmp_path):
     assert Config.fromfile(tmp_path / 'config.py').to_dict() == config.to_dict()
 
 
-@pytest.mark.parametrize('name', SUITES)
+@pytest.mark.parametrize('name', DIFFERENT)
 def test_all_recipes_are_tested_alike(name, tmp_path):
     suite = load(name)
     trained = [
@@ -311,5 +327,5 @@ def test_settings_are_json(tmp_path):
     figures = json.loads(json.dumps(suite.figures()))
     assert figures['data']['chip_size'] == 64
     # Folders that were begun before there was a focus are gone on with.
-    assert figures['tests']['pyramid'] == dict(title='pyramid', levels='all', ranges='valid')
+    assert figures['tests'] == dict(pyramid=dict(levels='all', ranges='valid'))
     assert 'whole_test' not in figures
