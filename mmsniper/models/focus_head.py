@@ -39,7 +39,9 @@ class FocusHead(BaseModule):
             it is not learnt. Defaults to the paper's, (5, 64, 90).
         loss_focus (dict): Loss of one class with sigmoid, of which the mean over all cells that are
             learnt is taken. Defaults to the cross entropy, whose probabilities are such that the
-            paper's thresholds fit.
+            paper's thresholds fit. Its weight is 20, since few cells hold something: with 1 the
+            mean is a fiftieth of a detector's losses, and the head learns little (docs/benchmarks,
+            AutoFocus).
         init_cfg (dict, optional): Initial weights. Defaults to those of RetinaNet's head, with a
             probability of 0.01 everywhere.
 
@@ -54,7 +56,9 @@ class FocusHead(BaseModule):
         feature: int = 0,
         stride: int = 8,
         sizes: Sequence[float] = SIZES,
-        loss_focus: dict = dict(type='CrossEntropyLoss', use_sigmoid=True),  # noqa: B006
+        loss_focus: dict = dict(  # noqa: B006
+            type='CrossEntropyLoss', use_sigmoid=True, loss_weight=20.0
+        ),
         init_cfg: dict | None = dict(  # noqa: B006
             type='Normal',
             layer='Conv2d',

@@ -50,7 +50,7 @@ def test_it_starts_with_the_probability_of_retinanet():
 
 
 def test_the_loss_is_the_mean_over_what_is_learnt():
-    """Of the binary cross entropy, over the cells of all images."""
+    """Of the binary cross entropy, over the cells of all images, times its weight."""
     made = head()
     samples = [
         sample([[8, 8, 40, 40]], [[100, 100, 104, 104]], ([1], [1])),
@@ -71,7 +71,7 @@ def test_the_loss_is_the_mean_over_what_is_learnt():
         logits[learnt], labels[learnt].float()
     )
     (loss,) = made.loss(features(2), samples).values()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert loss.item() == pytest.approx(20 * expected.item(), rel=1e-6)
 
 
 def gradient_of_cells(given, **settings):
