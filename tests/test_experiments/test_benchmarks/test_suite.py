@@ -51,16 +51,6 @@ def test_all_suites_are_there():
     assert DATA == ['bccd', 'cells', 'coco_sample', 'licence_plates', 'scenes', 'shapes']
 
 
-def without_other_rates(suite):
-    """The recipes of a suite, without those that repeat another one at another learning rate."""
-    return {
-        name: recipe
-        for name, recipe in suite.recipes.items()
-        if name.rsplit('_', 1)[0] not in suite.recipes
-        or 'optim_wrapper.optimizer.lr' not in recipe.overrides
-    }
-
-
 def test_each_way_has_three_rates_to_choose_from(tmp_path):
     rates, rivals = load('rates'), load('rivals')
     assert len(rates.recipes) == 3 * len(rivals.recipes)
@@ -84,7 +74,7 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
     suite = load(name, size)
     configs = {
         key: train_config(suite, recipe, 1, tmp_path, tmp_path / 'record.json')
-        for key, recipe in without_other_rates(suite).items()
+        for key, recipe in suite.recipes.items()
     }
     for key, config in configs.items():
         # Whoever asks for another rate wants it to differ.
@@ -175,7 +165,7 @@ def test_all_recipes_are_tested_alike(name, tmp_path):
     suite = load(name)
     trained = [
         (recipe, train_config(suite, recipe, 0, tmp_path, tmp_path))
-        for recipe in without_other_rates(suite).values()
+        for recipe in suite.recipes.values()
     ]
     for way in suite.tests.values():
         found = [
