@@ -9,6 +9,7 @@ from typing import Any
 from mmsniper.datasets.transforms.scale_normalize import MODES
 from mmsniper.errors import InputError
 from mmsniper.focus import read_focus
+from mmsniper.utils.settings import check_number
 
 METHODS = ('single-scale', 'multi-scale', 'tiles', 'snip', 'sniper')
 NEGATIVES = ('none', 'rpn', 'online')
@@ -37,6 +38,7 @@ class Recipe:
             file of weights to begin with, in the folder that ``compare.py --weights`` names.
         weights_of (str): What they are of, the 'detector' or its 'backbone'. The backbone may also
             begin with its part of a detector's weights.
+        rate (float): The learning rate that suits it, as a factor of the suite's.
         overrides (dict): Merged into the config in the end.
     """
 
@@ -50,6 +52,7 @@ class Recipe:
     focus_head: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
     weights_of: str = 'detector'
+    rate: float = 1.0
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,6 +67,7 @@ class Recipe:
                     f'recipe "{self.title}": {key} must be one of {", ".join(allowed)}, but is '
                     f'{getattr(self, key)!r}'
                 )
+        check_number(f'recipe "{self.title}"', 'rate', self.rate, 0)
         if self.negatives != 'none' and self.method != 'sniper':
             raise InputError(
                 f'recipe "{self.title}": negatives are chips, so its method must be sniper'

@@ -85,6 +85,7 @@ def train_config(
         config.custom_hooks.append(dict(type='OnlineNegativesHook', num_workers=suite.num_workers))
     config.train_cfg.val_interval = suite.budget.rounds // suite.budget.curve_points
     _set_test(config, suite, suite.tests[suite.curve_test], data_root)
+    config.optim_wrapper.optimizer.lr = learning_rate(suite, recipe)
     _merge(config, suite.overrides)
     _merge(config, recipe.overrides)
     return config
@@ -225,6 +226,12 @@ def _train_dataloader(
         ),
         dataset=dataset,
     )
+
+
+def learning_rate(suite: Suite, recipe: Recipe) -> float:
+    """The learning rate of a recipe, at its highest."""
+    # Factors of ten would leave traces of their binary form.
+    return float(f'{suite.optim_wrapper["optimizer"]["lr"] * recipe.rate:.6g}')
 
 
 def training_pyramid(suite: Suite, recipe: Recipe) -> tuple[list, list]:

@@ -14,6 +14,7 @@ from mmsniper.utils.whole_file import write_whole
 
 from .figures import columns, figure, in_words, spread, word
 from .run import RESULT, has_all_tests
+from .run_config import learning_rate
 from .suite import Suite
 
 
@@ -206,10 +207,11 @@ def markdown(
         lines += _testing_table(suite, summary)
     lines += ['', '## Cost', '']
     lines += _table(
-        ['recipe', 'seeds', *COSTS.values()],
+        ['recipe', 'learning rate', 'seeds', *COSTS.values()],
         [
             [
                 suite.recipes[entry['recipe']].title,
+                f'{learning_rate(suite, suite.recipes[entry["recipe"]]):g}',
                 ', '.join(map(str, entry['seeds'])),
                 *map(in_words, entry['costs'].values()),
             ]

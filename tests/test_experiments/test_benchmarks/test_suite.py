@@ -78,8 +78,9 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
     }
     for key, config in configs.items():
         # Whoever asks for another rate wants it to differ.
-        if 'optim_wrapper.optimizer.lr' in suite.recipes[key].overrides:
-            config.optim_wrapper.optimizer.lr = suite.optim_wrapper['optimizer']['lr']
+        rate = suite.optim_wrapper['optimizer']['lr']
+        assert config.optim_wrapper.optimizer.lr == pytest.approx(rate * suite.recipes[key].rate)
+        config.optim_wrapper.optimizer.lr = rate
     firsts = {}
     for key, config in configs.items():
         rival = firsts.setdefault(architecture(suite.recipes[key]), config)

@@ -79,7 +79,7 @@ def test_tables(suite, results, tmp_path):
     assert '| single scale | 3 | 30.0 ± 26.5 | 30.0 ± 26.5 |' in text
     assert '| chips | 3 | 50.0 ± 10.0 |' in text
     assert '(0.500 Mpx per image)' in text
-    assert '| chips | 0, 1, 2 | 0.4 ± 0.0 | 0.1 ± 0.0 | 3.0 ± 1.0 | 6.0 ± 0.0 |' in text
+    assert '| chips | 0.01 | 0, 1, 2 | 0.4 ± 0.0 | 0.1 ± 0.0 | 3.0 ± 1.0 | 6.0 ± 0.0 |' in text
     assert all(row.endswith('| - |') for row in text.splitlines() if row.startswith('| chips | 3'))
     assert 'python compare.py' in text and 'commit: abc' in text
     rows = list(csv.DictReader(io.StringIO((tmp_path / 'out/values.csv').read_text())))

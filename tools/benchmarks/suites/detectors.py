@@ -29,7 +29,7 @@ sizes = dict(
 )
 
 # Transformers do not stand the rate that suits convolutions from scratch.
-_dino = dict(model='dino', overrides={'optim_wrapper.optimizer.lr': 0.001})
+_dino = dict(model='dino', rate=0.25)
 
 recipes = dict(
     faster_rcnn_single=dict(

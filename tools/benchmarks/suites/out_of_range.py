@@ -33,15 +33,14 @@ sizes = dict(
     ),
 )
 
-_slowly = {'optim_wrapper.optimizer.lr': 0.001}
 # YOLOX-nano begins with the weights that MMDetection publishes, the others from scratch.
 _detectors = dict(
     atss=dict(title='ATSS'),
     fcos=dict(title='FCOS'),
-    yolox=dict(title='YOLOX', overrides=_slowly, weights={'tiny': 'yolox_nano_coco.pth'}),
+    yolox=dict(title='YOLOX', rate=0.25, weights={'tiny': 'yolox_nano_coco.pth'}),
     centernet=dict(title='CenterNet'),
     # Transformers do not stand the rate that suits convolutions from scratch.
-    dino=dict(title='DINO', overrides=_slowly),
+    dino=dict(title='DINO', rate=0.25),
 )
 _modes = dict(
     ignore=('ignored, as SNIPER does', 'ignore'),

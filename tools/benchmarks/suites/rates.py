@@ -13,8 +13,8 @@ recipes = dict(
     **{
         f'{_name}_{_speed}': dict(
             _recipe,
-            title=f'{_recipe["title"]}, rate {0.001 * _factor:g}',
-            overrides={'optim_wrapper.optimizer.lr': 0.001 * _factor},
+            title=f'{_recipe["title"]}, rate x {_factor:g}',
+            rate=_factor,
         )
         for _name, _recipe in _base_.recipes.items()
         for _speed, _factor in _factors.items()

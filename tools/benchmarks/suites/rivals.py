@@ -37,15 +37,17 @@ _detectors = dict(
         weights_of='backbone',
     ),
 )
+# Each way has the rate that suits it best of the three of rates.py. Those of whole pyramids were
+# compared at the full length, as one of 75 Mpx has no room for them.
 _ways = dict(
     single=dict(title='single scale', method='single-scale'),
     half=dict(title='half the scale', method='multi-scale', factors=(0.5,)),
-    full=dict(title='full resolution', method='multi-scale', factors=(2.0,)),
+    full=dict(title='full resolution', method='multi-scale', factors=(2.0,), rate=0.3),
     narrow=dict(title='multi-scale, narrow', method='multi-scale', factors=(1.2, 1.0, 0.7)),
-    wide=dict(title='multi-scale', method='multi-scale'),
+    wide=dict(title='multi-scale', method='multi-scale', rate=0.3),
     # What slicing tools train on: every tile at full resolution, objects or not.
     tiles=dict(title='all tiles', method='tiles'),
-    snip=dict(title='SNIP', method='snip'),
+    snip=dict(title='SNIP', method='snip', rate=0.3),
     sniper=dict(title='SNIPER without negatives', method='sniper'),
     sniper_online=dict(title='SNIPER', method='sniper', negatives='online'),
 )
