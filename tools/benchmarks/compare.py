@@ -83,7 +83,8 @@ def report(suite: Suite, out_dir: Path) -> None:
     """Write tables and plots of all finished runs."""
     # Only here, since matplotlib takes its time.
     from mmsniper.experiments.benchmarks.plots import write_plots
-    from mmsniper.experiments.benchmarks.tables import collect, write_tables
+    from mmsniper.experiments.benchmarks.summary import collect
+    from mmsniper.experiments.benchmarks.tables import write_tables
 
     results = collect(suite, out_dir)
     if not results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mmsniper.utils.whole_file import write_whole
 
 from .figures import figure, spread, word
 from .suite import Suite
-from .tables import summarise
+from .summary import summarise
 
 # Told apart by people with any colour vision, and by their markers in black and white.
 COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#555555', '#b8a800')
@@ -81,7 +82,10 @@ def draw_sizes(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> N
 
 
 def draw_test_cost(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) -> None:
-    """The headline figure against test pixels: colours are recipes, markers ways of testing."""
+    """The headline figure against test pixels: colours are recipes, markers ways of testing.
+
+    Lines show the best mean that a recipe has for as many pixels or fewer.
+    """
     summary = summarise(suite, results)
     recipes, tests = _present(suite, results), list(suite.tests)
     for entry in summary:
@@ -98,15 +102,36 @@ def draw_test_cost(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) 
             linestyle='none',
             capsize=2,
         )
+    most = max((entry['test_mpx'] for entry in summary), default=1.0) * 1.03
     for index, recipe in enumerate(recipes):
         colour = COLOURS[index % len(COLOURS)]
+        places, best = best_for_pixels([e for e in summary if e['recipe'] == recipe], suite)
+        best += best[-1:]
+        axes.step([*places, most][: len(best)], best, where='post', color=colour, alpha=0.6)
         axes.plot([], [], color=colour, linewidth=5, label=suite.recipes[recipe].title)
     for index, way in enumerate(suite.tests.values()):
         marker = MARKERS[index % len(MARKERS)]
         axes.plot([], [], color='#222222', marker=marker, linestyle='none', label=way.title)
     axes.set_xlabel('test cost: Mpx per image (points moved by up to 2 % lest they overlap)')
     axes.set_ylabel(f'{word(suite.headline)} in percent')
-    axes.set_ylim(bottom=0)
+
+
+def best_for_pixels(
+    entries: Sequence[dict[str, Any]], suite: Suite
+) -> tuple[list[float], list[float]]:
+    """The best figure that a recipe has for a number of test pixels or fewer.
+
+    Args:
+        entries (Sequence[dict]): Of :func:`summarise`, those of a recipe.
+        suite (Suite): Which says what the headline is.
+
+    Returns:
+        tuple[list[float], list[float]]: Rising 10**6 pixels per image, and the best mean up to
+        each.
+    """
+    points = [(entry['test_mpx'], entry['figures'][suite.headline]['mean']) for entry in entries]
+    points = sorted(point for point in points if point[1] is not None)
+    return [place for place, _ in points], list(itertools.accumulate((v for _, v in points), max))
 
 
 def _from_middle(index: int, among: Sequence) -> float:

@@ -16,7 +16,7 @@ from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data
 from mmsniper.experiments.benchmarks.recipe import TestWay
 from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.suite import read_suite
-from mmsniper.experiments.benchmarks.tables import collect
+from mmsniper.experiments.benchmarks.summary import collect
 from mmsniper.experiments.benchmarks.wall_time import equal_time
 from mmsniper.utils.claim import claim
 from mmsniper.utils.json_file import write_json

@@ -12,10 +12,11 @@ from command_line import TOOLS
 from small_suite import write_suite
 
 from mmsniper.experiments.benchmarks.figures import figure, spread
-from mmsniper.experiments.benchmarks.plots import write_plots
+from mmsniper.experiments.benchmarks.plots import best_for_pixels, write_plots
 from mmsniper.experiments.benchmarks.recipe import TestWay
 from mmsniper.experiments.benchmarks.suite import read_suite
-from mmsniper.experiments.benchmarks.tables import collect, write_tables
+from mmsniper.experiments.benchmarks.summary import collect
+from mmsniper.experiments.benchmarks.tables import write_tables
 
 VALUES = {'single': [0.1, 0.2, 0.6], 'chips': [0.4, 0.5, 0.6]}
 
@@ -120,6 +121,26 @@ def test_what_testing_costs(suite, results, tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / 'out/values.csv').read_text())))
     assert [row['test'] for row in rows] == ['pyramid'] * 3 + ['pyramid', 'focus'] * 3
     assert [row['test_cpu_seconds_per_image'] for row in rows[:2]] == ['', '0.1']
+
+
+def test_ways_of_testing_stand_in_the_order_of_their_pixels(suite, results, tmp_path):
+    suite = with_a_focus(suite, results)
+    text = write_tables(suite, results, tmp_path / 'out', 'python compare.py')
+    rows = text[text.index('## Test pixels') : text.index('<details>')].splitlines()[2:]
+    assert rows[0] == '| AP of | the focus (0.12 Mpx) | pyramid (0.50 Mpx) |'
+    assert rows[2:4] == [
+        '| single scale | - | 30.0 ± 26.5 |',
+        '| chips | 49.0 ± 10.0 | 50.0 ± 10.0 |',
+    ]
+    assert text.index('<details>') < text.index('## Tested:') < text.index('</details>')
+    assert text.index('</details>') < text.index('## What testing costs')
+
+
+def test_the_best_for_so_many_pixels(suite):
+    costs = [(0.9, 41.0), (0.2, 38.0), (0.5, 43.0), (0.7, None), (0.3, 30.0)]
+    entries = [dict(test_mpx=mpx, figures=dict(bbox_mAP=dict(mean=ap))) for mpx, ap in costs]
+    assert best_for_pixels(entries, suite) == ([0.2, 0.3, 0.5, 0.9], [38.0, 38.0, 43.0, 43.0])
+    assert best_for_pixels([], suite) == ([], [])
 
 
 def test_without_a_whole_test_costs_have_no_table(suite, results, tmp_path):
