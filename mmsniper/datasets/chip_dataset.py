@@ -58,8 +58,9 @@ class ChipDataset(ChipItems):
     :class:`mmsniper.datasets.ViewSampler` and :class:`mmsniper.engine.ChipMergeHook`.
 
     Items carry ``chip`` (xyxy in pixels of the original image, float32), ``chip_level``,
-    ``chip_scale`` (the level's scale factor), ``valid_range``, and in test mode ``view`` and
-    ``num_views``. The transforms ``ChipSample`` and ``ScaleNormalize`` make use of them.
+    ``chip_scale`` (the level's scale factor), ``valid_range``, in training ``is_negative``, and
+    in test mode ``view`` and ``num_views``. The transforms ``ChipSample`` and ``ScaleNormalize``
+    make use of them.
 
     Wrappers that choose images by their content, such as ``ClassBalancedDataset``, belong inside:
     outside, they would go on with what they read off the chips of epoch 0. A wrapper outside takes
@@ -331,6 +332,7 @@ class ChipDataset(ChipItems):
             info['view'] = int(row - self.view_starts[image])
             info['num_views'] = int(self.view_starts[image + 1] - self.view_starts[image])
         else:
+            info['is_negative'] = bool(table.negative[row])
             of_image = slice(*self.boxes.image_starts[image : image + 2])
             promoted = self.object_levels[of_image].promoted_to(level)
             if promoted.any():

@@ -13,12 +13,15 @@ from mmsniper.errors import InputError
 TOLERANCE = 0.02
 
 
-def item_pixels(dataset, indices: Iterable[int] | None = None) -> np.ndarray:
+def item_pixels(
+    dataset, indices: Iterable[int] | None = None, negatives: bool = True
+) -> np.ndarray:
     """The pixels of items as the network gets them, without padding.
 
     Args:
         dataset (ChipDataset): In training (chips) or in test mode (whole images at a level).
         indices (Iterable[int], optional): Which items. Defaults to None, all.
+        negatives (bool): Whether negative chips have pixels. Defaults to True.
 
     Returns:
         np.ndarray: (n,) int64.
@@ -29,7 +32,8 @@ def item_pixels(dataset, indices: Iterable[int] | None = None) -> np.ndarray:
         x1, y1, x2, y2 = info['chip'].tolist()
         # Rounded like ScaleNormalize rounds.
         sides = [max(1, int(side * info['chip_scale'] + 0.5)) for side in (x2 - x1, y2 - y1)]
-        areas.append(sides[0] * sides[1])
+        counted = negatives or not info.get('is_negative', False)
+        areas.append(sides[0] * sides[1] * counted)
     return np.array(areas, np.int64)
 
 

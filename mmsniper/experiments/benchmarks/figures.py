@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from .false_positives import FALSE_POSITIVES
 from .suite import Suite
 
 #: What CocoMetric says where there is no object to find.
@@ -21,6 +22,7 @@ WORDS = {
     'bbox_mAP_s': 'AP small',
     'bbox_mAP_m': 'AP medium',
     'bbox_mAP_l': 'AP large',
+    FALSE_POSITIVES: 'false positives per image',
     'AR_s@1000': 'AR@1000 small',
     'AR_m@1000': 'AR@1000 medium',
     'AR_l@1000': 'AR@1000 large',
@@ -29,18 +31,21 @@ WORDS = {
 
 def columns(suite: Suite) -> tuple[str, ...]:
     """The figures that tables show."""
-    return tuple(suite.columns) or COLUMNS[suite.metric]
+    found = tuple(suite.columns) or COLUMNS[suite.metric]
+    return found if suite.false_positives is None else (*found, FALSE_POSITIVES)
 
 
 def figure(metrics: dict[str, float], name: str) -> float | None:
-    """A figure in percent, or None where there is none.
+    """A figure in percent, a number per image as it is, or None where there is none.
 
     CocoMetric has no figures at all if nothing was detected, which is 0 percent.
     """
     if not metrics:
         return 0.0
     value = metrics.get(f'coco/{name}')
-    return None if value is None or value == ABSENT else 100 * value
+    if value is None or value == ABSENT:
+        return None
+    return value if name == FALSE_POSITIVES else 100 * value
 
 
 def word(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,12 +28,13 @@ class PixelCounterHook(Hook):
 
     Args:
         out_file (str): The JSON file that is written after each training epoch, each validation and
-            each test. Of a training it has ``trained_mpx``, ``padded_mpx``, ``seconds`` and
-            ``cpu_seconds`` (in training steps and data loading only, the second of the main
-            process), ``round_seconds`` (``seconds`` of each epoch), ``iterations``,
-            ``initial_weights`` (a digest, to see that recipes begin with the same) and ``points``,
-            one for each validation; of a test ``test_mpx``, ``test_seconds``, ``test_cpu_seconds``,
-            ``test_images`` and ``metrics``, which a point has as well.
+            each test. Of a training it has ``trained_mpx``, ``positive_mpx`` (of chips and images
+            with objects to learn), ``padded_mpx``, ``seconds`` and ``cpu_seconds`` (in training
+            steps and data loading only, the second of the main process), ``round_seconds``
+            (``seconds`` of each epoch), ``iterations``, ``initial_weights`` (a digest, to see that
+            recipes begin with the same) and ``points``, one for each validation; of a test
+            ``test_mpx``, ``test_seconds``, ``test_cpu_seconds``, ``test_images`` and ``metrics``,
+            which a point has as well.
     """
 
     # Before the hooks that look at images between epochs, whose time is no training time.
@@ -49,11 +51,17 @@ class PixelCounterHook(Hook):
         """Begin a record, or go on with that of the checkpoint."""
         hub = runner.message_hub
         if runner.epoch and RECORD in hub.runtime_info:
-            self.record = dict(hub.get_info(RECORD))
+            # Older checkpoints do not have all of it.
+            self.record = dict(positive_pixels=0) | dict(hub.get_info(RECORD))
             self.record['points'] = self._points_until(runner.epoch)
         else:
             self.record = dict(
-                trained_pixels=0, padded_pixels=0, cpu_seconds=0.0, round_seconds=[], points=[]
+                trained_pixels=0,
+                positive_pixels=0,
+                padded_pixels=0,
+                cpu_seconds=0.0,
+                round_seconds=[],
+                points=[],
             )
             self.record['initial_weights'] = digest(runner.model)
         self._catch_up(runner)
@@ -84,6 +92,7 @@ class PixelCounterHook(Hook):
         """Count a batch."""
         plain, padded = batch_pixels(data_batch)
         self.record['trained_pixels'] += plain
+        self.record['positive_pixels'] += positive_pixels(data_batch)
         self.record['padded_pixels'] += padded
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -145,6 +154,7 @@ class PixelCounterHook(Hook):
     def _costs(self) -> dict:
         return dict(
             trained_mpx=self.record['trained_pixels'] / 1e6,
+            positive_mpx=self.record['positive_pixels'] / 1e6,
             padded_mpx=self.record['padded_pixels'] / 1e6,
             seconds=sum(self.record['round_seconds']),
             cpu_seconds=self.record['cpu_seconds'],
@@ -172,6 +182,12 @@ def batch_pixels(data_batch: dict) -> tuple[int, int]:
     shapes = [sample.metainfo['img_shape'][:2] for sample in data_batch['data_samples']]
     largest = max(h for h, _ in shapes) * max(w for _, w in shapes)
     return int(sum(h * w for h, w in shapes)), int(largest * len(shapes))
+
+
+def positive_pixels(data_batch: dict) -> int:
+    """The pixels of those samples of a batch that have an object to learn."""
+    samples = [sample for sample in data_batch['data_samples'] if len(sample.gt_instances)]
+    return int(sum(math.prod(sample.metainfo['img_shape'][:2]) for sample in samples))
 
 
 def digest(model) -> str:

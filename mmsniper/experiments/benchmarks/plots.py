@@ -112,7 +112,10 @@ def draw_test_cost(axes: Axes, suite: Suite, results: Sequence[dict[str, Any]]) 
     for index, way in enumerate(suite.tests.values()):
         marker = MARKERS[index % len(MARKERS)]
         axes.plot([], [], color='#222222', marker=marker, linestyle='none', label=way.title)
-    axes.set_xlabel('test cost: Mpx per image (points moved by up to 2 % lest they overlap)')
+    axes.set_xlabel(
+        'test cost: Mpx per image (points moved by up to 2 % lest they overlap)\n'
+        'lines: the best mean for as many pixels or fewer'
+    )
     axes.set_ylabel(f'{word(suite.headline)} in percent')
 
 

@@ -32,6 +32,8 @@ class Recipe:
         levels (tuple[int], optional): Which levels of the data set's pyramid are trained on.
             Defaults to all. Valid ranges of the first and last one open towards the missing levels.
         negatives (str): Where negative chips come from: 'none', 'rpn' or 'online'.
+        extra_negatives (bool): Whether negative chips come on top of the budget, which then counts
+            the pixels of positive ones alone, as the paper compares them.
         out_of_range (str): The ``mode`` of ``ScaleNormalize``.
         focus_head (bool): Whether the detector gets a focus head, trained with it.
         weights (dict[str, str]): For each size of the suite that does not begin from scratch, the
@@ -48,6 +50,7 @@ class Recipe:
     factors: tuple[float, ...] | None = None
     levels: tuple[int, ...] | None = None
     negatives: str = 'none'
+    extra_negatives: bool = False
     out_of_range: str = 'ignore'
     focus_head: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +74,11 @@ class Recipe:
         if self.negatives != 'none' and self.method != 'sniper':
             raise InputError(
                 f'recipe "{self.title}": negatives are chips, so its method must be sniper'
+            )
+        if self.extra_negatives and self.negatives == 'none':
+            raise InputError(
+                f'recipe "{self.title}": extra_negatives are negative chips on top of the budget, '
+                'so it needs negatives'
             )
         if self.factors and (self.method != 'multi-scale' or self.levels):
             raise InputError(

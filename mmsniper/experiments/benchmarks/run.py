@@ -157,10 +157,13 @@ class Run:
         if not self._is_trained(record, work_dir, budget):
             raise InputError(f'{self.name}: the training ended before its end, see {work_dir}')
         trained = json.loads(record.read_text())
-        deviation = trained['trained_mpx'] / budget.mpx - 1
+        counted = (
+            'positive_mpx' if self.suite.recipes[self.recipe].extra_negatives else 'trained_mpx'
+        )
+        deviation = trained[counted] / budget.mpx - 1
         if abs(deviation) > TOLERANCE:
             raise InputError(
-                f'{self.name} was trained on {trained["trained_mpx"]:.1f} Mpx, not on '
+                f'{self.name} was trained on {trained[counted]:.1f} Mpx, not on '
                 f'{budget.mpx:.1f}: it cannot be compared; give a larger budget'
             )
         return trained

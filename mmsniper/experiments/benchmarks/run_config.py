@@ -223,6 +223,7 @@ def _train_dataloader(
             step_pixels=budget.step_mpx * 1e6,
             steps_per_epoch=budget.steps_per_round,
             seed=seed,
+            **(dict(count_negatives=False) if recipe.extra_negatives else {}),
         ),
         dataset=dataset,
     )
@@ -301,6 +302,8 @@ def _set_test(config: Config, suite: Suite, way: TestWay, data_root: Path) -> No
         metric=suite.metric,
         format_only=False,
     )
+    if suite.false_positives is not None:
+        config.val_evaluator.update(type='FalsePositiveCocoMetric', score_thr=suite.false_positives)
     config.test_dataloader = copy.deepcopy(config.val_dataloader)
     config.test_evaluator = copy.deepcopy(config.val_evaluator)
 

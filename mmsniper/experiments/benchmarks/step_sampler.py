@@ -38,6 +38,8 @@ class EqualPixelBatchSampler:
         step_pixels (float): Pixels of a batch in the mean.
         steps_per_epoch (int): Batches of an epoch.
         seed (int): Seed of the order.
+        count_negatives (bool): Whether negative chips are among the pixels, or come on top of them.
+            Defaults to True.
 
     Raises:
         InputError: A batch would have less than one image in the mean, or there are several
@@ -45,7 +47,13 @@ class EqualPixelBatchSampler:
     """
 
     def __init__(
-        self, sampler, batch_size: int, step_pixels: float, steps_per_epoch: int, seed: int = 0
+        self,
+        sampler,
+        batch_size: int,
+        step_pixels: float,
+        steps_per_epoch: int,
+        seed: int = 0,
+        count_negatives: bool = True,
     ) -> None:
         if get_world_size() > 1:
             raise InputError(
@@ -57,6 +65,7 @@ class EqualPixelBatchSampler:
         self.step_pixels = step_pixels
         self.steps_per_epoch = steps_per_epoch
         self.seed = seed
+        self.count_negatives = count_negatives
         if self.dataset.test_mode:
             mean = float(np.mean(item_pixels(self.dataset)))
             self.images_per_step = step_pixels / mean
@@ -82,7 +91,7 @@ class EqualPixelBatchSampler:
         pixels, goal, done = 0.0, self.step_pixels, 0
         while True:
             order = np.random.default_rng((self.seed, done)).permutation(length) + done * length
-            areas = item_pixels(self.dataset, order)
+            areas = item_pixels(self.dataset, order, self.count_negatives)
             for index, area in zip(order.tolist(), areas.tolist()):
                 if batch and pixels + area / 2 > goal:
                     yield batch

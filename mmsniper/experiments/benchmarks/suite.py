@@ -11,6 +11,7 @@ A suite is a Python config. These are its keys:
 - ``metric``: of ``CocoMetric``, ``'bbox'`` or ``'proposal'``; ``headline``: the figure of it that
   curves show; ``by_size``: those of small, medium and large objects; ``merging``: arguments of
   ``ChipMergeHook``; ``wall_time``: seconds of training for each recipe instead of equal pixels.
+- ``false_positives``: from which score on detections are counted that are none, per image.
 - ``recipes``: a :class:`Recipe` for each name; ``tests``: a :class:`TestWay` for each name;
   ``curve_test``: the test that is repeated during training; ``whole_test``: the one whose cost
   those of the others are told as shares of.
@@ -91,6 +92,7 @@ class Suite:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     whole_test: str | None = None
     wall_time: float | None = None
+    false_positives: float | None = None
 
     def tests_of(self, recipe: str) -> dict[str, TestWay]:
         """The ways in which a recipe is tested."""
@@ -114,6 +116,8 @@ class Suite:
         found = dataclasses.asdict(self)
         for key in ('folder', 'seeds', 'title', 'question', 'recipes', 'columns', 'whole_test'):
             del found[key]
+        if found['false_positives'] is None:  # as in folders of before there was this
+            del found['false_positives']
         way = found['tests'][self.curve_test]
         del way['title']
         for key in ('focus', 'tiles'):  # as in folders of before there were these

@@ -6,12 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from coco_files import write_coco
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from proposal_tables import proposal_table, random_boxes
 
 from mmsniper.datasets import ChipDataset
+from mmsniper.datasets.proposal_file import write_proposals
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks import EqualPixelBatchSampler
 from mmsniper.experiments.benchmarks.budget import Budget, item_pixels
+from mmsniper.experiments.benchmarks.pixel_counter import batch_pixels, positive_pixels
 
 SIZES = [(160, 200), (150, 150), (128, 180), (140, 140)]
 BOXES = [
@@ -120,3 +126,39 @@ def test_a_budget_is_cut_into_whole_rounds():
     for wrong in (dict(mpx=0), dict(step_mpx=-1), dict(curve_points=3)):
         with pytest.raises(InputError):
             Budget.nearest(**{**dict(mpx=9, step_mpx=1, rounds=8, curve_points=4), **wrong})
+
+
+def test_negative_chips_may_come_on_top(tmp_path):
+    data = write_coco(tmp_path, SIZES, BOXES)
+    corners = random_boxes(0, 60, (0, 0, 120, 120), 5, 20)
+    path = tmp_path / 'proposals.npz'
+    write_proposals(path, proposal_table({f'{i}.png': corners for i in range(len(SIZES))}))
+    chips = ChipDataset(
+        data, chip_size=64, stride=16, proposal_file=str(path), min_proposals=2, **PYRAMID
+    )
+    step = 3.3 * item_pixels(chips).mean()
+    found = EqualPixelBatchSampler(
+        SimpleNamespace(dataset=chips, epoch=0), 1, step, 50, count_negatives=False
+    )
+    batches = list(found)
+    plain, extra = 0, 0
+    for index in chain(*batches):
+        if chips.get_data_info(index)['is_negative']:
+            extra += int(item_pixels(chips, [index])[0])
+        else:
+            plain += int(item_pixels(chips, [index])[0])
+    assert plain == pytest.approx(50 * step, rel=0.02) and extra > 0.05 * plain
+    every = list(EqualPixelBatchSampler(SimpleNamespace(dataset=chips, epoch=0), 1, step, 50))
+    total = sum(item_pixels(chips, batch).sum() for batch in every)
+    assert total == pytest.approx(50 * step, rel=0.02)
+
+
+def test_pixels_of_samples_without_an_object_are_told_apart():
+    samples = []
+    for shape, objects in (((100, 80), 2), ((60, 60), 0), ((50, 70), 1)):
+        sample = DetDataSample(metainfo=dict(img_shape=shape))
+        sample.gt_instances = InstanceData(bboxes=torch.zeros(objects, 4))
+        samples.append(sample)
+    batch = dict(data_samples=samples)
+    assert batch_pixels(batch)[0] == 8000 + 3600 + 3500
+    assert positive_pixels(batch) == 8000 + 3500

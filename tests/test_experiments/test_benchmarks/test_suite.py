@@ -48,7 +48,15 @@ def test_all_suites_are_there():
         'rivals',
         'scales',
     ]
-    assert DATA == ['bccd', 'cells', 'coco_sample', 'licence_plates', 'scenes', 'shapes']
+    assert DATA == [
+        'bccd',
+        'cells',
+        'coco_sample',
+        'licence_plates',
+        'photographs',
+        'scenes',
+        'shapes',
+    ]
 
 
 def test_each_way_has_three_rates_to_choose_from(tmp_path):
@@ -87,6 +95,9 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
         for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_evaluator'):
             assert config[part] == rival[part]
         loader, other = config.train_dataloader, rival.train_dataloader
+        # Negative chips on top of the budget are what a recipe may be about.
+        counts = loader.batch_sampler.pop('count_negatives', True)
+        assert counts != suite.recipes[key].extra_negatives
         assert loader.batch_sampler == other.batch_sampler
         steps, others = (
             [step['type'] for step in each.dataset.pipeline] for each in (loader, other)
