@@ -5,7 +5,7 @@ from .negative import negative_chips
 from .positive import positive_chips
 from .pyramid import OPEN, Pyramid, box_sizes, in_valid_range
 from .table import ChipTable
-from .views import pyramid_views
+from .views import lone_sizes, pyramid_views
 
 __all__ = [
     'OPEN',
@@ -15,6 +15,7 @@ __all__ = [
     'box_levels',
     'box_sizes',
     'in_valid_range',
+    'lone_sizes',
     'negative_chips',
     'positive_chips',
     'pyramid_views',

@@ -188,7 +188,7 @@ class ChipDataset(ChipItems):
         masks.report()
         sizes = self.boxes.heights, self.boxes.widths
         self.pyramid.check_order_in(self.boxes.paths, *sizes)
-        self._scales = self.pyramid.scale_factors(*sizes)
+        self.level_scales = self.pyramid.scale_factors(*sizes)
         if self.test_mode:
             self.views_are_merged = False  # until ChipMergeHook says so
             views = pyramid_views(*sizes, self.pyramid, self.tile_size, self.tile_overlap)
@@ -349,7 +349,7 @@ class ChipDataset(ChipItems):
             ]
         info['chip'] = chip.copy()
         info['chip_level'] = level
-        info['chip_scale'] = float(self._scales[image, level])
+        info['chip_scale'] = float(self.level_scales[image, level])
         info['valid_range'] = self.pyramid.valid_ranges[level]
         return info
 
