@@ -42,9 +42,11 @@ tests = dict(
     found_few=_focus('detections', 0.01, 24, 9),
     found_some=_focus('detections', (0, 0.01), 12, 9),
     found_many=_focus('detections', (0, 0.01), 24, 5),
-    head_few=_focus('head', 0.02, 24, 9),
-    head_some=_focus('head', (0, 0.1), 12, 5),
-    head_many=_focus('head', (0, 0.05), 12, 5),
+    head_few=_focus('head', (0, 0.1), 12, 5),
+    head_some=_focus('head', (0, 0.05), 12, 5),
+    head_many=_focus('head', (0, 0.02), 12, 5),
+    # For drawn shapes, which are told without their surroundings.
+    head_close=_focus('head', (0, 0.05), 3, 3),
 )
 # In its own process, like all others but the single level.
 curve_test = 'single'
