@@ -5,7 +5,8 @@ from .negative import negative_chips
 from .positive import positive_chips
 from .pyramid import OPEN, Pyramid, box_sizes, in_valid_range
 from .table import ChipTable
-from .views import lone_sizes, pyramid_views
+from .tile_overlap import lone_sizes, overlap_warning
+from .views import pyramid_views
 
 __all__ = [
     'OPEN',
@@ -17,6 +18,7 @@ __all__ = [
     'in_valid_range',
     'lone_sizes',
     'negative_chips',
+    'overlap_warning',
     'positive_chips',
     'pyramid_views',
 ]

@@ -75,25 +75,6 @@ def pyramid_views(
     )
 
 
-def lone_sizes(pyramid: Pyramid) -> np.ndarray:
-    """Up to which size objects are for each level and for no coarser one.
-
-    An object that no tile of such a level shows whole is found nowhere.
-
-    Args:
-        pyramid (Pyramid): Levels, fine to coarse.
-
-    Returns:
-        np.ndarray: On sqrt(w * h) in pixels of the image, shape (L,), float64; infinite at levels
-        whose range is open while no coarser one is for large objects.
-    """
-    low, high = np.array(pyramid.valid_ranges, np.float64).reshape(-1, 2).T
-    low, high = np.where(low < 0, 0, low), np.where(high < 0, np.inf, high)
-    # The lowest end of all coarser ranges.
-    begins = np.append(np.minimum.accumulate(low[::-1])[::-1][1:], np.inf)
-    return np.minimum(high, begins)
-
-
 def _file_grid(scales: np.ndarray) -> np.ndarray:
     """How many pixels of an image are just one of a level that its file may hold, else 1."""
     return np.select([scales == 1 / ratio for ratio in (2, 4, 8)], [2, 4, 8], 1)

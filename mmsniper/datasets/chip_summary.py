@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable
 
 import numpy as np
 from mmengine.logging import print_log
 
-from mmsniper.chips import box_sizes, lone_sizes
+from mmsniper.chips import box_sizes, overlap_warning
 
 from .box_table import BoxTable
 
@@ -99,23 +98,15 @@ def log_narrow_overlap(dataset) -> None:
     counts = np.bincount(
         table.image * num_levels + table.level, minlength=dataset.num_images * num_levels
     ).reshape(-1, num_levels)
-    sizes = lone_sizes(dataset.pyramid)
-    # In pixels of the level; those of an open range are of any size, so nothing is enough.
-    largest = np.where(np.isfinite(sizes), sizes, 0) * dataset.level_scales
-    largest = np.where(counts > 1, largest, 0)
-    shared = dataset.tile_size * dataset.tile_overlap
-    level = int(largest.max(axis=0, initial=0).argmax())
-    needed = float(largest[:, level].max(initial=0))
-    if needed <= shared:
-        return
-    share = math.ceil(100 * needed / dataset.tile_size) / 100
-    advice = f'tile_overlap={share} or ' if share < 1 else ''
-    _log(
-        f'ChipDataset: tiles share {shared:.0f} px with the next one, but objects that are for '
-        f'level {level} alone have up to {needed:.0f} px there: what no tile shows whole is not '
-        f'found. Set {advice}a larger tile_size.',
-        logging.WARNING,
+    sentence = overlap_warning(
+        dataset.pyramid,
+        dataset.level_scales,
+        counts > 1,
+        dataset.tile_size,
+        dataset.tile_overlap,
     )
+    if sentence:
+        _log(f'ChipDataset: {sentence}', logging.WARNING)
 
 
 def log_chips(dataset) -> None:

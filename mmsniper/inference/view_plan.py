@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
+from mmengine.logging import print_log
 
-from mmsniper.chips import OPEN, Pyramid, pyramid_views
+from mmsniper.chips import OPEN, Pyramid, overlap_warning, pyramid_views
 from mmsniper.errors import InputError
 from mmsniper.focus import CoarseToFine, FocusSettings, Level, read_focus
 from mmsniper.utils.settings import check_limit, check_number
@@ -154,7 +157,24 @@ class ViewPlan:
             is_whole = whole_last and index == len(levels) - 1
             tile = None if is_whole else self._tile_size(max(width, height) * scale)
             found.append(Level(scale, valid_range, tile))
+        self._look_at_overlap(found, max(width, height))
         return found
+
+    def _look_at_overlap(self, levels: Sequence[Level], long_side: int) -> None:
+        """Warn where tiles share less than the objects of their level need."""
+        tiles = {level.tile_size for level in levels} - {None}
+        if not tiles:
+            return
+        scales = np.array([[level.scale for level in levels]])
+        has_tiles = np.array([[level.tile_size is not None for level in levels]])
+        tile = tiles.pop()  # all have the same
+        pyramid = Pyramid(
+            [level.scale for level in levels], [level.valid_range for level in levels]
+        )
+        is_tiled = has_tiles & (long_side * scales > tile)
+        sentence = overlap_warning(pyramid, scales, is_tiled, tile, self.tile_overlap)
+        if sentence:
+            _warn_once(f'PyramidInferencer: {sentence}')
 
     def _levels_of(self, width: int, height: int) -> tuple[Sequence, Sequence, bool]:
         """Levels, valid ranges, and whether the last level is seen whole in any case."""
@@ -175,3 +195,9 @@ class ViewPlan:
         if self.tile_size is None:
             return None if long_side <= LARGEST_WHOLE else DEFAULT_TILE
         return None if self.tile_size == -1 else self.tile_size
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    # Of thousands of pictures each would say it.
+    print_log(sentence, 'current', logging.WARNING)

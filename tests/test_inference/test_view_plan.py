@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from log_capture import log_of
 
 from mmsniper.errors import InputError
 from mmsniper.inference import ViewPlan
@@ -86,3 +87,20 @@ def test_levels_of_chips():
 def test_impossible_plans(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         ViewPlan(**settings)
+
+
+def test_tiles_that_share_too_little_are_told_of_once(caplog):
+    ranges = [(-1, 400), (300, -1)]
+    plan = ViewPlan(levels=[1.0, 0.25], valid_ranges=ranges, tile_size=1000)
+
+    def look():
+        plan.views(900, 900)  # a single tile
+        plan.views(4000, 3000)
+        plan.views(4001, 3000)
+
+    _, log = log_of(caplog, look)
+    assert log.count('tiles share 250 px with the next one') == 1
+    assert 'PyramidInferencer: ' in log and 'Set tile_overlap=0.3 or a larger tile_size' in log
+    caplog.clear()
+    enough = plan.with_settings(tile_overlap=0.3)
+    assert log_of(caplog, lambda: enough.views(4000, 3000))[1] == ''

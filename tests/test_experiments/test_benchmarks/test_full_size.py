@@ -46,6 +46,7 @@ def two_steps(config, work_dir):
     if config.train_cfg.get('val_begin', 1) == 1:
         config.train_cfg.val_interval = 1
     config.work_dir = str(work_dir)
+    config.visualizer.name = str(work_dir)  # one of its own, which writes there
     config.default_hooks.logger.interval = 1
     runner = Runner.from_cfg(config)
     runner.train()
