@@ -28,8 +28,11 @@ class ViewSampler(Sampler):
     each image if the images simply came one after the other, as they do until :meth:`set_lanes` is
     called. From then on batches are dealt in as many lanes as there are workers, and a lane that is
     done with an image takes the next one that none has had. So images begin in order, though they
-    may end in another, and each is loaded by one worker. Above one view per batch, other views come
-    together in a batch then, and are padded to the size of others.
+    may end in another, and each is loaded by one worker.
+
+    Above one view per batch, as many images as a batch has views are dealt together, level by
+    level, if each is a single view at every level: a batch of several levels would be padded to the
+    size of the finest. Images in tiles have enough views of a level of their own.
 
     In the end, when no image is left to begin with, an idle lane takes over the later half of what
     the fullest one still has to do, since the data loader passes no worker over: of a single huge
@@ -110,8 +113,18 @@ class ViewSampler(Sampler):
                 logger='current',
                 level=logging.WARNING,
             )
+        return deal(self._groups(), self.num_lanes, self.batch_size)
+
+    def _groups(self) -> Iterator[Sequence]:
+        """Views that one worker loads: an image's, or those of several images level by level."""
         images = map(range, self._starts.tolist(), self._ends.tolist())
-        return deal(images, self.num_lanes, self.batch_size)
+        num_levels = getattr(getattr(self.dataset, 'pyramid', None), 'num_levels', None)
+        if self.batch_size == 1 or num_levels in (None, 1):
+            yield from images
+            return
+        for is_whole, run in itertools.groupby(images, lambda views: len(views) == num_levels):
+            while together := list(itertools.islice(run, self.batch_size if is_whole else 1)):
+                yield list(itertools.chain(*zip(*together)))
 
     def __len__(self) -> int:
         """The number of views of this rank; ranks may differ."""

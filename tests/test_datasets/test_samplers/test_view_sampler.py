@@ -2,6 +2,7 @@
 
 import os
 from itertools import chain, zip_longest
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,6 +132,40 @@ def test_lanes_by_hand():
     assert first == [0, 1, 2, 3, 4, 11] and second == [5, 6, 7, 8, 9, 10]
     sampler.set_lanes(2, 2)
     assert list(sampler) == [0, 1, 5, 6, 2, 3, 7, 8, 4, 11, 9, 10]
+
+
+def levels_of(num_levels):
+    return SimpleNamespace(num_levels=num_levels)
+
+
+def test_batches_of_whole_images_by_hand():
+    dataset = Views(6, [2, 2, 2, 5, 2, 2])  # the fourth in tiles: views 6 to 10
+    dataset.pyramid = levels_of(2)
+    sampler = ViewSampler(dataset)
+    assert list(sampler) == list(range(15))
+    sampler.set_lanes(1, 2)
+    whole = [[0, 2], [1, 3], [4, 5]]
+    assert list(sampler) == [*chain(*whole), *range(6, 11), 11, 13, 12, 14]
+    sampler.set_lanes(1, 8)
+    assert list(sampler) == [0, 2, 4, 1, 3, 5, *range(6, 11), 11, 13, 12, 14]
+
+
+@pytest.mark.parametrize('num_lanes', [1, 2, 3])
+@pytest.mark.parametrize('batch_size', [2, 3, 8])
+def test_batches_hold_views_of_one_level(num_lanes, batch_size):
+    dataset = Views(5 * batch_size * num_lanes, [3] * (5 * batch_size * num_lanes))
+    dataset.pyramid = levels_of(3)
+    sampler = ViewSampler(dataset)
+    sampler.set_lanes(num_lanes, batch_size)
+    indices = np.array(list(sampler))
+    assert sorted(indices.tolist()) == list(range(len(dataset)))
+    levels = (indices % 3).reshape(-1, batch_size)
+    assert (levels == levels[:, :1]).all()
+    # Never more images under way than one group for each lane.
+    position = np.empty(len(dataset), int)
+    position[indices] = np.arange(len(dataset))
+    spans = np.ptp(position.reshape(-1, 3), axis=1)
+    assert spans.max() < 3 * batch_size * num_lanes
 
 
 @pytest.mark.parametrize('num_workers', [2, 3, 4, 8])
