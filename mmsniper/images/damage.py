@@ -30,6 +30,10 @@ _JPEG_COMPLAINT = re.compile(rb'(?:Corrupt JPEG data: (?!bad ICC)|Premature end 
 _TIFF_COMPLAINT = re.compile(rb'(?:(?<=TIFF_Error )|Corrupt JPEG data: (?!bad ICC)).*')
 _EXTRANEOUS = re.compile(rb'(\d+) extraneous bytes before marker 0xd9')
 
+# OpenCV 5 has them in a module of their own.
+_opencv_log = getattr(cv2.utils, 'logging', cv2)
+_WARNING = 3  # LOG_LEVEL_WARNING, which OpenCV 4 has no name for
+
 # Size and checksum of each deflated file that this process has unpacked before.
 _found_whole: set[tuple[int, int]] = set()
 
@@ -107,8 +111,8 @@ def captured_errors(hand_on: bool = True) -> Iterator[bytearray]:
     """
     captured = bytearray()
     with _capturing, _memory_file() as file:
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)
+        level = _opencv_log.getLogLevel()
+        _opencv_log.setLogLevel(_WARNING)
         try:
             saved = os.dup(2)
         except OSError:  # a process without standard error
@@ -122,7 +126,7 @@ def captured_errors(hand_on: bool = True) -> Iterator[bytearray]:
             else:
                 os.dup2(saved, 2)
                 os.close(saved)
-            cv2.utils.logging.setLogLevel(level)
+            _opencv_log.setLogLevel(level)
             if file.seek(0, os.SEEK_END):
                 file.seek(0)
                 captured += file.read()
