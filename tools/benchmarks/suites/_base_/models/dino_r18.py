@@ -2,6 +2,9 @@
 _base_ = 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py'
 
 model = dict(
+    # No more than there are cells in the smallest views, 160x120 and smaller.
+    num_queries=100,
+    test_cfg=dict(max_per_img=100),
     backbone=dict(
         depth=18,
         frozen_stages=-1,
