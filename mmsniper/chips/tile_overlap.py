@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from .pyramid import Pyramid
-
 
 def overlap_warning(
-    pyramid: Pyramid,
+    valid_ranges: Sequence[tuple[float, float]],
     scales: np.ndarray,
     is_tiled: np.ndarray,
     tile_size: int,
@@ -22,7 +21,8 @@ def overlap_warning(
     level's objects, which shows them whole, so :func:`lone_sizes` count.
 
     Args:
-        pyramid (Pyramid): Levels, fine to coarse.
+        valid_ranges (Sequence[tuple]): Of each level, fine to coarse, see
+            :class:`mmsniper.chips.Pyramid`.
         scales (np.ndarray): The scale factors of images, shape (n, L).
         is_tiled (np.ndarray): Which images have several tiles at a level, shape (n, L), bool.
         tile_size (int): The largest side of a tile in pixels of its level.
@@ -31,12 +31,12 @@ def overlap_warning(
     Returns:
         str | None: A sentence, or None where all is well.
     """
-    sizes = lone_sizes(pyramid)
+    sizes = np.array(lone_sizes(valid_ranges))
     # Objects of an open range are of any size, so that nothing would be enough.
     largest = np.where(np.isfinite(sizes), sizes, 0) * np.asarray(scales) * is_tiled
     needed = largest.max(axis=0, initial=0)
     level, shared = int(needed.argmax()), tile_size * tile_overlap
-    if needed[level] <= shared:
+    if needed[level] <= shared * (1 + 1e-9):
         return None
     share = math.ceil(100 * needed[level] / tile_size) / 100
     advice = f'tile_overlap={share} or ' if share < 1 else ''
@@ -47,20 +47,23 @@ def overlap_warning(
     )
 
 
-def lone_sizes(pyramid: Pyramid) -> np.ndarray:
+def lone_sizes(valid_ranges: Sequence[tuple[float, float]]) -> list[float]:
     """Up to which size objects are for each level and for no coarser one.
 
-    An object that no tile of such a level shows whole is found nowhere.
-
     Args:
-        pyramid (Pyramid): Levels, fine to coarse.
+        valid_ranges (Sequence[tuple]): Of each level, fine to coarse.
 
     Returns:
-        np.ndarray: On sqrt(w * h) in pixels of the image, shape (L,), float64; infinite at levels
-        whose range is open while no coarser one is for large objects.
+        list[float]: On sqrt(w * h) in pixels of the image; 0 where a coarser level is for all that
+        this one is for, infinite where the range is open and no coarser one is for large objects.
     """
-    low, high = np.array(pyramid.valid_ranges, np.float64).reshape(-1, 2).T
-    low, high = np.where(low < 0, 0, low), np.where(high < 0, np.inf, high)
-    # The lowest end of all coarser ranges.
-    begins = np.append(np.minimum.accumulate(low[::-1])[::-1][1:], np.inf)
-    return np.minimum(high, begins)
+    ranges = [
+        (0.0 if low < 0 else low, math.inf if high < 0 else high) for low, high in valid_ranges
+    ]
+    found = []
+    for level, (low, end) in enumerate(ranges):
+        coarser = ranges[level + 1 :]
+        while covering := [begin for begin, stop in coarser if begin < end <= stop]:
+            end = min(covering)
+        found.append(end if end > low else 0.0)
+    return found

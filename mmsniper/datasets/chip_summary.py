@@ -99,7 +99,7 @@ def log_narrow_overlap(dataset) -> None:
         table.image * num_levels + table.level, minlength=dataset.num_images * num_levels
     ).reshape(-1, num_levels)
     sentence = overlap_warning(
-        dataset.pyramid,
+        dataset.pyramid.valid_ranges,
         dataset.level_scales,
         counts > 1,
         dataset.tile_size,

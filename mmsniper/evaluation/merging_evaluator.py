@@ -52,7 +52,8 @@ class MergingEvaluator(Evaluator):
     are handed on in the order of their first views, which is that of the images, whatever the
     number of workers. So memory holds the detections of unfinished images and the merged results of
     finished ones that wait for an image before them: with W workers at most W - 1 for each view of
-    the largest image, and none with one worker.
+    the largest image, and none with one worker; and the images that :class:`ViewSampler`
+    deals together.
 
     The list given to :meth:`process` is updated in place, because hooks that draw results get the
     same list after it: every view is replaced with its detections in the image, the view that

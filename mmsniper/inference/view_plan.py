@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from mmengine.logging import print_log
@@ -14,6 +13,9 @@ from mmsniper.chips import OPEN, Pyramid, overlap_warning, pyramid_views
 from mmsniper.errors import InputError
 from mmsniper.focus import CoarseToFine, FocusSettings, Level, read_focus
 from mmsniper.utils.settings import check_limit, check_number
+
+# What tiles were warned of.
+_said: set[tuple] = set()
 
 # A view of a level that nobody has asked to tile, up to this side in pixels of the level.
 LARGEST_WHOLE = 2048
@@ -168,13 +170,13 @@ class ViewPlan:
         scales = np.array([[level.scale for level in levels]])
         has_tiles = np.array([[level.tile_size is not None for level in levels]])
         tile = tiles.pop()  # all have the same
-        pyramid = Pyramid(
-            [level.scale for level in levels], [level.valid_range for level in levels]
-        )
+        ranges = tuple(level.valid_range for level in levels)
         is_tiled = has_tiles & (long_side * scales > tile)
-        sentence = overlap_warning(pyramid, scales, is_tiled, tile, self.tile_overlap)
-        if sentence:
-            _warn_once(f'PyramidInferencer: {sentence}')
+        sentence = overlap_warning(ranges, scales, is_tiled, tile, self.tile_overlap)
+        said = (ranges, tile, self.tile_overlap)
+        if sentence and said not in _said:  # each of thousands of pictures would say it
+            _said.add(said)
+            print_log(f'PyramidInferencer: {sentence}', 'current', logging.WARNING)
 
     def _levels_of(self, width: int, height: int) -> tuple[Sequence, Sequence, bool]:
         """Levels, valid ranges, and whether the last level is seen whole in any case."""
@@ -195,9 +197,3 @@ class ViewPlan:
         if self.tile_size is None:
             return None if long_side <= LARGEST_WHOLE else DEFAULT_TILE
         return None if self.tile_size == -1 else self.tile_size
-
-
-@cache
-def _warn_once(sentence: str) -> None:
-    # Of thousands of pictures each would say it.
-    print_log(sentence, 'current', logging.WARNING)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsniper import InputError
-from mmsniper.chips import Pyramid, lone_sizes, pyramid_views
+from mmsniper.chips import Pyramid, pyramid_views
 
 OPEN = (-1, -1)
 
@@ -82,19 +82,3 @@ def test_bad_overlap(overlap):
 def test_bad_tile_size():
     with pytest.raises(InputError, match='tile_size must be positive or None, but is 0'):
         pyramid_views([10], [10], Pyramid([1.0], [OPEN]), 0)
-
-
-@pytest.mark.parametrize(
-    ('ranges', 'expected'),
-    [
-        ([(-1, 64), (34, 170), (95, -1)], [34, 95, np.inf]),
-        ([(-1, 64), (64, -1)], [64, np.inf]),
-        ([(-1, 64), (64, 90)], [64, 90]),
-        ([(-1, -1), (-1, -1)], [0, np.inf]),
-        # A coarser level with a lower end, as no one would set it.
-        ([(-1, 50), (40, 80), (30, -1)], [30, 30, np.inf]),
-    ],
-)
-def test_sizes_that_only_one_level_is_for(ranges, expected):
-    pyramid = Pyramid([2.0 / 2**i for i in range(len(ranges))], ranges)
-    assert lone_sizes(pyramid).tolist() == expected

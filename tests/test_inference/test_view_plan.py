@@ -102,5 +102,15 @@ def test_tiles_that_share_too_little_are_told_of_once(caplog):
     assert log.count('tiles share 250 px with the next one') == 1
     assert 'PyramidInferencer: ' in log and 'Set tile_overlap=0.3 or a larger tile_size' in log
     caplog.clear()
+    # Levels in pixels differ from picture to picture, and what is needed with them.
+    plan = ViewPlan(
+        levels=[(4000, 6000), (1200, -1)], valid_ranges=[(-1, 300), (200, -1)], tile_size=1000
+    )
+    _, log = log_of(caplog, lambda: [plan.views(2000 + 9 * i, 1500) for i in range(9)])
+    assert log.count('tiles share 250 px') == 1
+    # Levels whose order depends on the picture were never refused.
+    ViewPlan(levels=[1.0, (800, 1333)], valid_ranges=ranges, tile_size=512).views(640, 480)
+    caplog.clear()
+    plan = ViewPlan(levels=[1.0, 0.25], valid_ranges=ranges, tile_size=1000)
     enough = plan.with_settings(tile_overlap=0.3)
     assert log_of(caplog, lambda: enough.views(4000, 3000))[1] == ''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 
 import numpy as np
 from mmdet.registry import DATA_SAMPLERS
@@ -14,6 +14,9 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from ...errors import InputError
 from ...utils.settings import check_switch
+
+# Pixels of the images that are dealt together: 200 MB, which LoadChip keeps decoded by default.
+MOST_PIXELS = 2**26
 
 
 @DATA_SAMPLERS.register_module()
@@ -30,9 +33,11 @@ class ViewSampler(Sampler):
     done with an image takes the next one that none has had. So images begin in order, though they
     may end in another, and each is loaded by one worker.
 
-    Above one view per batch, as many images as a batch has views are dealt together, level by
-    level, if each is a single view at every level: a batch of several levels would be padded to the
-    size of the finest. Images in tiles have enough views of a level of their own.
+    Above one view per batch, up to as many images as a batch has views are dealt together, level by
+    level, if each is a single view at every level: a batch of several levels is padded to the size
+    of the finest. They begin in one batch, so images still begin in order, and are no larger
+    together than what a worker keeps of decoded images. Images in tiles have enough views of a
+    level of their own.
 
     In the end, when no image is left to begin with, an idle lane takes over the later half of what
     the fullest one still has to do, since the data loader passes no worker over: of a single huge
@@ -113,18 +118,37 @@ class ViewSampler(Sampler):
                 logger='current',
                 level=logging.WARNING,
             )
-        return deal(self._groups(), self.num_lanes, self.batch_size)
+        return deal(self._queue(), self.num_lanes, self.batch_size)
 
-    def _groups(self) -> Iterator[Sequence]:
-        """Views that one worker loads: an image's, or those of several images level by level."""
-        images = map(range, self._starts.tolist(), self._ends.tolist())
-        num_levels = getattr(getattr(self.dataset, 'pyramid', None), 'num_levels', None)
-        if self.batch_size == 1 or num_levels in (None, 1):
-            yield from images
-            return
-        for is_whole, run in itertools.groupby(images, lambda views: len(views) == num_levels):
-            while together := list(itertools.islice(run, self.batch_size if is_whole else 1)):
-                yield list(itertools.chain(*zip(*together)))
+    def _queue(self) -> Callable[[int], Sequence]:
+        """What the next images are, for a lane that has room for so many views in its batch."""
+        num_levels = getattr(getattr(self.dataset, 'pyramid', None), 'num_levels', 1)
+        counts = self._ends - self._starts
+        is_whole = (counts == num_levels) & (num_levels > 1) & (self.batch_size > 1)
+        boxes = getattr(self.dataset, 'boxes', None)
+        pixels = np.zeros(len(counts)) if boxes is None else boxes.heights * boxes.widths
+        pixels = pixels[self.images] if boxes is not None else pixels
+        begin = 0
+
+        def take(room: int) -> Sequence:
+            nonlocal begin
+            while begin < len(counts) and not counts[begin]:
+                begin += 1
+            if begin == len(counts):
+                return ()
+            number = 1
+            if is_whole[begin]:
+                most = min(room, len(counts) - begin)
+                run = slice(begin, begin + most)
+                fits = is_whole[run] & (np.cumsum(pixels[run]) <= MOST_PIXELS)
+                number = max(1, int(np.logical_and.accumulate(fits).sum()))
+                number = _filling(number, room, num_levels, self.batch_size)
+            starts, ends = self._starts, self._ends
+            views = [range(starts[i], ends[i]) for i in range(begin, begin + number)]
+            begin += number
+            return views[0] if number == 1 else list(itertools.chain(*zip(*views)))
+
+        return take
 
     def __len__(self) -> int:
         """The number of views of this rank; ranks may differ."""
@@ -142,11 +166,19 @@ def deal_to_workers(loader: DataLoader) -> None:
         batches.sampler.set_lanes(max(loader.num_workers, 1), batches.batch_size)
 
 
-def deal(groups: Iterator[Sequence], num_lanes: int, batch_size: int) -> Iterator:
-    """Deal the items of groups in lanes.
+def _filling(most: int, room: int, num_levels: int, batch_size: int) -> int:
+    """How many images to take, so that their last views fill a batch if that can be."""
+    begun = batch_size - room
+    full = (n for n in range(most, 0, -1) if (begun + n * num_levels) % batch_size == 0)
+    return next(full, most)
+
+
+def deal(queue: Callable[[int], Sequence], num_lanes: int, batch_size: int) -> Iterator:
+    """Deal items in lanes.
 
     Args:
-        groups: Sequences that can be sliced, such as the views of each image.
+        queue: Gives the next group of items, which can be sliced, to a lane that has room for so
+            many in its batch; an empty one when there is none.
         num_lanes: How many lanes take ``batch_size`` items in turn. One that is done with a group
             takes the next one, and when there is none, the later half of what the fullest has.
         batch_size: Likewise.
@@ -158,16 +190,12 @@ def deal(groups: Iterator[Sequence], num_lanes: int, batch_size: int) -> Iterato
     for lane in itertools.cycle(range(num_lanes)):
         room = batch_size
         while room:
-            items = lanes[lane] or _next_filled(groups) or _take_over(lanes)
+            items = lanes[lane] or queue(room) or _take_over(lanes)
             if not items:
                 return
             now, lanes[lane] = items[:room], items[room:]
             yield from now
             room -= len(now)
-
-
-def _next_filled(groups: Iterator[Sequence]) -> Sequence | None:
-    return next((group for group in groups if len(group)), None)
 
 
 def _take_over(lanes: list[Sequence]) -> Sequence:

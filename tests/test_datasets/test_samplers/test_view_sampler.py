@@ -144,10 +144,43 @@ def test_batches_of_whole_images_by_hand():
     sampler = ViewSampler(dataset)
     assert list(sampler) == list(range(15))
     sampler.set_lanes(1, 2)
-    whole = [[0, 2], [1, 3], [4, 5]]
-    assert list(sampler) == [*chain(*whole), *range(6, 11), 11, 13, 12, 14]
+    # The fifth image begins in the middle of a batch, which has room for no other.
+    assert list(sampler) == [0, 2, 1, 3, 4, 5, *range(6, 11), 11, 12, 13, 14]
     sampler.set_lanes(1, 8)
     assert list(sampler) == [0, 2, 4, 1, 3, 5, *range(6, 11), 11, 13, 12, 14]
+    # No more than a worker keeps decoded.
+    side = np.full(6, 2**13)
+    dataset.boxes = SimpleNamespace(heights=side, widths=side)
+    assert list(sampler) == list(range(15))
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_images_begin_in_order_in_batches_of_whole_ones(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    num_levels, world_size = int(rng.integers(2, 5)), int(rng.integers(1, 4))
+    counts = rng.choice([num_levels, num_levels, num_levels, 5, 9], int(rng.integers(1, 60)))
+    dataset = Views(len(counts), counts)
+    dataset.pyramid = levels_of(num_levels)
+    num_lanes, batch_size = int(rng.integers(1, 5)), int(rng.integers(2, 9))
+    for sampler in samplers(monkeypatch, dataset, world_size):
+        in_order = list(sampler)
+        given = dealt(dataset, sampler, num_lanes, batch_size)
+        assert sorted(index for _, index, _ in given) == sorted(in_order)
+        begun = list(dict.fromkeys(image for image, _, _ in given))
+        assert begun == list(dict.fromkeys(dataset.images[in_order].tolist()))
+        for image in begun:
+            first = next(index for other, index, _ in given if other == image)
+            assert first == dataset.view_starts[image]
+
+
+def test_batches_are_of_one_level_again_after_an_image_in_tiles():
+    dataset = Views(65, [7] + [3] * 64)
+    dataset.pyramid = levels_of(3)
+    sampler = ViewSampler(dataset)
+    sampler.set_lanes(1, 8)
+    batches = list(BatchSampler(sampler, 8, drop_last=False))
+    mixed = [batch for batch in batches if len({(index - 7) % 3 for index in batch}) > 1]
+    assert len(mixed) <= 4  # two until they are, and the last images, which fill no batch
 
 
 @pytest.mark.parametrize('num_lanes', [1, 2, 3])
