@@ -22,6 +22,8 @@ FOREIGN_WARNINGS = (
         UserWarning,
         r'mmengine\.utils\.manager',
     ),
+    # The fork of MMDetection on import.
+    ('faster_coco_eval is not installed', UserWarning, _MM),
     # Drawing objects that reach over the border of a picture.
     (r'Warning: The (bbox|polygon|circle|line|text) is out of bounds', UserWarning, _MM),
 )

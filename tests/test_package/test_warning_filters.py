@@ -12,6 +12,7 @@ PACKAGES = 'pkg_resources is deprecated as an API. See https://setuptools.pypa.i
 GRID = 'torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.'
 SCALER = '`torch.cuda.amp.GradScaler(args...)` is deprecated.'
 SECOND = "<class 'mmdet.DetLocalVisualizer'> instance named of visualizer has been created, the "
+FASTER = 'faster_coco_eval is not installed, metrics will not be computed.'
 PINNED = "'pin_memory' argument is set as true but no accelerator is found, then device pinned"
 
 
@@ -40,6 +41,7 @@ def shown():
         (SCALER, FutureWarning, 'mmengine.optim.optimizer.amp_optimizer_wrapper'),
         (SECOND, UserWarning, 'mmengine.utils.manager'),
         (PINNED, UserWarning, 'torch.utils.data.dataloader'),
+        (FASTER, UserWarning, 'mmdet.evaluation.metrics.faster_coco_metric'),
     ],
 )
 def test_warnings_of_other_packages(message, category, module, shown):

@@ -24,6 +24,7 @@ META_KEYS = (
     'chip_level',
     'chip_scale',
     'valid_range',
+    'is_negative',
     'view',
     'num_views',
 )

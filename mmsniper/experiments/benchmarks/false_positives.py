@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 
 import numpy as np
+from mmdet.datasets.api_wrappers import COCOeval
 from mmdet.evaluation import CocoMetric
-from mmdet.evaluation.functional import bbox_overlaps
-from mmdet.evaluation.functional.mean_ap import tpfp_default
 from mmdet.registry import METRICS
 
 FALSE_POSITIVES = 'false_positives'
@@ -17,10 +18,9 @@ FALSE_POSITIVES = 'false_positives'
 class FalsePositiveCocoMetric(CocoMetric):
     """COCO's figures, and how many false positives an image has in the mean.
 
-    ``false_positives`` are the detections of ``score_thr`` and more, per image, that match no
-    object of their class by an IoU of 0.5 which no better detection has matched. Those of which
-    half lies on a crowd of their class are none. AP shows little of them: it asks for the order of
-    the detections, and false ones behind the last true one cost nothing.
+    ``false_positives`` are the detections of ``score_thr`` and more, per image, that COCO's
+    evaluation matches to no object at an IoU of 0.5, nor to a crowd. AP shows little of them: it
+    asks for the order of the detections, and false ones behind the last true one cost nothing.
 
     Args:
         *args: Of ``CocoMetric``.
@@ -39,34 +39,39 @@ class FalsePositiveCocoMetric(CocoMetric):
             results (Sequence[tuple[dict, dict]]): What ``process`` kept of each image.
 
         Returns:
-            dict[str, float]: Those of ``CocoMetric``, and ``false_positives``.
+            dict[str, float]: Those of ``CocoMetric``, and ``false_positives``; without any
+            detection none at all, as with ``CocoMetric``.
         """
         figures = super().compute_metrics(results)
-        found = [self._false_positives(detections) for _, detections in results]
-        figures[FALSE_POSITIVES] = float(np.mean(found))
+        if figures:  # else there are no detections, or no figures are wanted
+            figures[FALSE_POSITIVES] = self._false_positives([found for _, found in results])
         return figures
 
-    def _false_positives(self, detections: dict) -> int:
-        """Of an image."""
-        confident = detections['scores'] >= self.score_thr
-        boxes, labels = detections['bboxes'][confident], detections['labels'][confident]
-        scored = np.column_stack([boxes, detections['scores'][confident]]).astype(np.float32)
-        objects = self._coco_api.load_anns(self._coco_api.get_ann_ids([detections['img_id']]))
-        number = 0
-        for label in np.unique(labels):
-            of_class = [each for each in objects if each['category_id'] == self.cat_ids[label]]
-            single, crowds = (
-                _corners([each for each in of_class if bool(each.get('iscrowd')) == is_crowd])
-                for is_crowd in (False, True)
+    def _false_positives(self, images: Sequence[dict]) -> float:
+        """Per image, by the matches of COCO's own evaluation."""
+        boxes = [
+            dict(
+                image_id=found['img_id'],
+                category_id=self.cat_ids[label],
+                bbox=self.xyxy2xywh(box),
+                score=float(score),
             )
-            ours, nothing = scored[labels == label], np.zeros((0, 4), np.float32)
-            _, wrong = tpfp_default(ours, single, nothing, iou_thr=0.5)
-            on_crowd = bbox_overlaps(ours[:, :4], crowds, mode='iof') >= 0.5
-            number += int((wrong[0].astype(bool) & ~on_crowd.any(axis=1)).sum())
-        return number
-
-
-def _corners(objects: Sequence[dict]) -> np.ndarray:
-    boxes = np.array([each['bbox'] for each in objects], np.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
+            for found in images
+            for box, score, label in zip(found['bboxes'], found['scores'], found['labels'])
+            if score >= self.score_thr
+        ]
+        if not boxes:
+            return 0.0
+        evaluation = COCOeval(self._coco_api, self._coco_api.loadRes(boxes), 'bbox')
+        evaluation.params.imgIds = self.img_ids
+        evaluation.params.catIds = self.cat_ids
+        evaluation.params.iouThrs = np.array([0.5])
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ['all']
+        evaluation.params.maxDets = [len(boxes)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.evaluate()
+        found = [each for each in evaluation.evalImgs if each is not None]
+        number = sum(
+            int(((each['dtMatches'] == 0) & (each['dtIgnore'] == 0)).sum()) for each in found
+        )
+        return number / len(images)

@@ -22,13 +22,15 @@ def markdown(
     # In equal time recipes do different numbers of steps.
     steps = '' if suite.wall_time else f'{budget.steps} '
     extent = f'{suite.extent} in {steps}steps of'
+    per_image = '' if suite.false_positives is None else ', false positives as they are'
     lines = [
         f'# {suite.title}',
         '',
         suite.question,
         '',
         f'{suite.data.title}, size {suite.size}; {extent} '
-        f'{budget.step_mpx:g} Mpx. In percent; mean ± sample standard deviation of n seeds.',
+        f'{budget.step_mpx:g} Mpx. In percent{per_image}; mean ± sample standard deviation of n '
+        'seeds.',
     ]
     if len(suite.tests) > 1:
         lines += ['', '## Test pixels', '', *_by_test_pixels(suite, summary)]

@@ -28,8 +28,8 @@ class PixelCounterHook(Hook):
 
     Args:
         out_file (str): The JSON file that is written after each training epoch, each validation and
-            each test. Of a training it has ``trained_mpx``, ``positive_mpx`` (of chips and images
-            with objects to learn), ``padded_mpx``, ``seconds`` and ``cpu_seconds`` (in training
+            each test. Of a training it has ``trained_mpx``, ``positive_mpx`` (but for negative
+            chips), ``padded_mpx``, ``seconds`` and ``cpu_seconds`` (in training
             steps and data loading only, the second of the main process), ``round_seconds``
             (``seconds`` of each epoch), ``iterations``, ``initial_weights`` (a digest, to see that
             recipes begin with the same) and ``points``, one for each validation; of a test
@@ -185,9 +185,10 @@ def batch_pixels(data_batch: dict) -> tuple[int, int]:
 
 
 def positive_pixels(data_batch: dict) -> int:
-    """The pixels of those samples of a batch that have an object to learn."""
-    samples = [sample for sample in data_batch['data_samples'] if len(sample.gt_instances)]
-    return int(sum(math.prod(sample.metainfo['img_shape'][:2]) for sample in samples))
+    """The pixels of those samples of a batch that are no negative chips."""
+    infos = [sample.metainfo for sample in data_batch['data_samples']]
+    infos = [info for info in infos if not info.get('is_negative', False)]
+    return int(sum(math.prod(info['img_shape'][:2]) for info in infos))
 
 
 def digest(model) -> str:

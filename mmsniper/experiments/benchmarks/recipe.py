@@ -71,6 +71,8 @@ class Recipe:
                     f'{getattr(self, key)!r}'
                 )
         check_number(f'recipe "{self.title}"', 'rate', self.rate, 0)
+        if self.rate == 0:
+            raise InputError(f'recipe "{self.title}": with a rate of 0 it would learn nothing')
         if self.negatives != 'none' and self.method != 'sniper':
             raise InputError(
                 f'recipe "{self.title}": negatives are chips, so its method must be sniper'

@@ -92,6 +92,11 @@ class EqualPixelBatchSampler:
         while True:
             order = np.random.default_rng((self.seed, done)).permutation(length) + done * length
             areas = item_pixels(self.dataset, order, self.count_negatives)
+            if not areas.any():
+                raise InputError(
+                    'negative chips are to come on top of positive ones, but all chips are '
+                    'negative: leave out extra_negatives, or see that images have objects'
+                )
             for index, area in zip(order.tolist(), areas.tolist()):
                 if batch and pixels + area / 2 > goal:
                     yield batch

@@ -59,7 +59,7 @@ def equal_time(run: Run) -> Suite:
 def seconds_per_step(run: Run) -> float:
     """What a training step of a run takes."""
     suite = run.suite
-    recipe = dataclasses.replace(suite.recipes[run.recipe], negatives='none')
+    recipe = dataclasses.replace(suite.recipes[run.recipe], negatives='none', extra_negatives=False)
     budget = Budget(suite.budget.step_mpx, PROBE_STEPS, PROBE_ROUNDS, 1)
     probe = dataclasses.replace(
         run,

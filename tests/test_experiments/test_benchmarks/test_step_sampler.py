@@ -6,10 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from coco_files import write_coco
 from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 from proposal_tables import proposal_table, random_boxes
 
 from mmsniper.datasets import ChipDataset
@@ -153,12 +151,31 @@ def test_negative_chips_may_come_on_top(tmp_path):
     assert total == pytest.approx(50 * step, rel=0.02)
 
 
-def test_pixels_of_samples_without_an_object_are_told_apart():
+def test_only_negative_chips_are_no_training(tmp_path):
+    info = dict(chip=np.array([0, 0, 9, 9]), chip_scale=1)
+    chips = SimpleNamespace(
+        test_mode=False,
+        get_data_info=lambda index: dict(info, is_negative=True),
+    )
+
+    class Chips(SimpleNamespace):
+        def __len__(self):
+            return 4
+
+    found = EqualPixelBatchSampler(
+        SimpleNamespace(dataset=Chips(**vars(chips)), epoch=0), 1, 100, 5, count_negatives=False
+    )
+    with pytest.raises(InputError, match='all chips are negative'):
+        list(found)
+
+
+def test_pixels_of_negative_chips_are_told_apart():
     samples = []
-    for shape, objects in (((100, 80), 2), ((60, 60), 0), ((50, 70), 1)):
-        sample = DetDataSample(metainfo=dict(img_shape=shape))
-        sample.gt_instances = InstanceData(bboxes=torch.zeros(objects, 4))
-        samples.append(sample)
+    for shape, negative in (((100, 80), False), ((60, 60), True), ((50, 70), None)):
+        info = dict(img_shape=shape)
+        if negative is not None:  # a whole image
+            info['is_negative'] = negative
+        samples.append(DetDataSample(metainfo=info))
     batch = dict(data_samples=samples)
     assert batch_pixels(batch)[0] == 8000 + 3600 + 3500
     assert positive_pixels(batch) == 8000 + 3500
