@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from mmsniper.utils.whole_file import write_whole
 from .budget import TOLERANCE, Budget
 from .provenance import provenance
 from .run_config import proposal_config, test_config, train_config, without_validation
-from .suite import Suite
+from .suite import BEGINNINGS, Suite
 
 RESULT = 'result.json'
 WALL_TIMES = 'wall_times.json'
@@ -68,10 +69,38 @@ class Run:
         return f'{self.recipe}, seed {self.seed}'
 
     def finished(self) -> dict[str, Any] | None:
-        """The result if the run is finished, with all tests that the suite has by now."""
+        """The result if the run is finished, with all tests that the suite has by now.
+
+        Raises:
+            InputError: It was trained or tested with other settings than the suite has now.
+        """
         path = self.folder / RESULT
         result = json.loads(path.read_text()) if path.is_file() else None
-        return result if result and has_all_tests(self.suite, result) else None
+        if result is None:
+            return None
+        now, then = self.settings(), result.get('settings', {})
+        for what, values in then.items():
+            changed = [key for key in values if key in now[what] and values[key] != now[what][key]]
+            if changed:
+                raise InputError(
+                    f'{self.name} was done with other {what}, {", ".join(changed)}: choose another '
+                    f'--out-dir, or delete {self.folder} to do the run anew'
+                )
+        return result if has_all_tests(self.suite, result) else None
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What a result depends on besides the suite's figures: of its training, and its tests.
+
+        Where the weights to begin with lie is not among them.
+        """
+        recipe = dataclasses.asdict(self.suite.recipes[self.recipe])
+        recipe['overrides'] = {k: v for k, v in recipe['overrides'].items() if k not in BEGINNINGS}
+        del recipe['title']
+        tests = {
+            name: {key: value for key, value in vars(way).items() if key != 'title'}
+            for name, way in self.suite.tests_of(self.recipe).items()
+        }
+        return json.loads(json.dumps(dict(training=recipe, tests=tests)))
 
     def execute(self) -> dict[str, Any]:
         """Do what is left to do.
@@ -110,6 +139,7 @@ class Run:
             proposals=stage,
             tests=tests,
             wall_seconds=self._wall_times(),
+            settings=self.settings(),
             provenance=provenance(self.suite.threads),
         )
         write_json(self.folder / RESULT, result)

@@ -39,6 +39,9 @@ from mmsniper.errors import InputError
 from .budget import Budget
 from .recipe import Recipe, TestWay
 
+#: Which overrides of a recipe name the weights that it begins with.
+BEGINNINGS = ('load_from', 'model.backbone.init_cfg')
+
 
 @dataclass(frozen=True)
 class Data:
@@ -152,10 +155,11 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
                 f'recipe {name} begins with the weights {path}, which do not exist: name their '
                 'folder with --weights, or leave the recipe out with --only'
             )
+        whole, backbone = BEGINNINGS
         if recipe.weights_of == 'backbone':
-            start = {'model.backbone.init_cfg': _backbone_weights(path)}
+            start = {backbone: _backbone_weights(path)}
         else:
-            start = dict(load_from=str(path))
+            start = {whole: str(path)}
         overrides = dict(recipe.overrides, **start)
         recipes[name] = dataclasses.replace(recipe, overrides=overrides)
     return dataclasses.replace(suite, recipes=recipes)

@@ -149,6 +149,33 @@ def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path):
         run.execute()
 
 
+def test_a_finished_run_of_other_settings_is_not_taken_for_one_of_these(tmp_path):
+    suite = load(tmp_path)
+    run = Run(suite, 'chips', 0, tmp_path / 'run', tmp_path, TOOLS)
+    run.folder.mkdir()
+    tested = dict.fromkeys(suite.tests, {})
+    result = dict(recipe='chips', seed=0, tests=tested, settings=run.settings())
+    write_json(run.folder / 'result.json', result)
+    assert run.finished() == result
+
+    def other(tests=(), **changed):
+        recipe = dataclasses.replace(suite.recipes['chips'], **changed)
+        recipes = dict(suite.recipes, chips=recipe)
+        tests = {**suite.tests, **dict(tests)}
+        return dataclasses.replace(
+            run, suite=dataclasses.replace(suite, recipes=recipes, tests=tests)
+        )
+
+    # Words, and where weights lie, change nothing; nor does a test that came later.
+    assert other(title='squares').finished() == result
+    assert other(overrides=dict(load_from='elsewhere.pth')).finished() == result
+    assert other(tests={'new': TestWay('new', levels=(0,))}).finished() is None
+    with pytest.raises(InputError, match='chips, seed 0 was done with other training, rate'):
+        other(rate=0.3).finished()
+    with pytest.raises(InputError, match='with other tests, pyramid'):
+        other(tests={'pyramid': TestWay('pyramid', ranges='open')}).finished()
+
+
 def test_data_that_is_not_there_is_named(tmp_path):
     folder = TOOLS / 'benchmarks/data_sets'
     suite = read_suite(TOOLS / 'benchmarks/suites/scales.py', 'tiny', folder, data='bccd')

@@ -1,4 +1,6 @@
-"""The models of usual size, which are meant for a GPU: two steps and a test of each recipe."""
+"""The models of usual size, which are meant for a GPU: two steps and a test of each recipe.
+
+Negative chips of the detector itself, which come after the first epoch, are not among them."""
 
 import json
 import subprocess
@@ -8,7 +10,9 @@ import numpy as np
 import pytest
 from command_line import TOOLS
 from mmengine.runner import Runner
+from proposal_tables import scattered_proposals
 
+from mmsniper.datasets.proposal_file import write_proposals
 from mmsniper.experiments.benchmarks.run_config import proposal_config, train_config
 from mmsniper.experiments.benchmarks.suite import read_suite
 
@@ -34,6 +38,8 @@ def images(tmp_path_factory):
     command = [sys.executable, TOOLS / 'dataset_converters/draw_shapes.py', '--out-dir', folder]
     command += ['--train', '12', '--val', '2', '--width', '320', '--height', '240']
     subprocess.run(list(map(str, [*command, '--max-size', '200'])), check=True)
+    table = scattered_proposals(folder / 'annotations/train.json', 200, 0.3, 0)
+    write_proposals(folder / 'proposals.npz', table)
     return folder
 
 
@@ -66,7 +72,8 @@ def test_every_recipe_trains_and_is_tested(name, key, images, tmp_path):
             tmp_path / 'rpn',
         )
     record = tmp_path / 'record.json'
-    config = train_config(suite, recipe, 0, images, record)
+    proposals = images / 'proposals.npz' if recipe.negatives == 'rpn' else None
+    config = train_config(suite, recipe, 0, images, record, proposals=proposals)
     two_steps(config, tmp_path / 'train')
     record = json.loads(record.read_text())
     assert record['iterations'] == 2 and len(record['points']) == 1
