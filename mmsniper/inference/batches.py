@@ -179,7 +179,8 @@ def in_lanes(batches: Iterable[Sequence[Sequence[View]]], num_lanes: int) -> Ite
         batches: Those of each block.
         num_lanes: How many workers load batches in turn.
     """
-    return deal(iter(batches), num_lanes, 1)
+    left = iter(batches)
+    return deal(lambda room: next((batch for batch in left if len(batch)), ()), num_lanes, 1)
 
 
 def _look(
