@@ -25,9 +25,12 @@ def test_sizes_that_only_one_level_is_for(ranges, expected):
     assert lone_sizes(ranges) == expected
 
 
-@pytest.mark.parametrize('seed', range(200))
-def test_random_ranges(seed):
-    rng = np.random.default_rng(seed)
+def test_random_ranges():
+    for seed in range(200):
+        check_random_ranges(np.random.default_rng(seed))
+
+
+def check_random_ranges(rng):
     ranges = []
     for _ in range(int(rng.integers(1, 5))):
         low, high = sorted(rng.choice(12, 2, replace=False).tolist())
@@ -42,8 +45,12 @@ def test_random_ranges(seed):
         assert found == (np.inf if expected == 30 else expected)
 
 
-@pytest.mark.parametrize('needed', range(1, 100))
-def test_what_is_advised_is_enough(needed):
+def test_what_is_advised_is_enough():
+    for needed in range(1, 100):
+        check_advice(needed)
+
+
+def check_advice(needed):
     ranges, scales = [(-1, needed), (needed, -1)], np.array([[1.0, 0.5]])
     settings = dict(valid_ranges=ranges, scales=scales, is_tiled=np.array([[True, True]]))
     sentence = overlap_warning(**settings, tile_size=100, tile_overlap=0.0)

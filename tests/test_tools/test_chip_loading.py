@@ -54,7 +54,9 @@ def test_all_ways_are_measured(images, tmp_path, capsys):
     assert all(row['seconds_per_image'] > 0 for row in testing)
     assert all(row['peak_mb'] >= row['start_mb'] for row in testing)
     assert figures['tiling']['mb_after'] > 0
-    assert len(capsys.readouterr().out.splitlines()) == 15
+    lines = capsys.readouterr().out.splitlines()
+    # Tiles of 64 px share too little for its levels, which the log says.
+    assert len([line for line in lines if 'tiles share' not in line]) == 15
 
 
 def test_some_ways_without_testing(images, capsys):

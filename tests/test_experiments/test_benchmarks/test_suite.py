@@ -227,7 +227,7 @@ def test_only_a_focus_head_is_tested_with_what_it_says(tmp_path):
     suite = load('autofocus', data='licence_plates')
     plain, head = suite.tests_of('plain'), suite.tests_of('head')
     assert head == suite.tests
-    assert head.keys() - plain.keys() == {'head_few', 'head_some', 'head_many'}
+    assert head.keys() - plain.keys() == {'head_few', 'head_some', 'head_many', 'head_close'}
     for name, way in head.items():
         trained = train_config(suite, suite.recipes['head'], 0, tmp_path, tmp_path)
         merging = test_config(trained, suite, way, tmp_path, tmp_path).custom_hooks[0]
