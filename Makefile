@@ -6,7 +6,7 @@ REQUIREMENTS ?= requirements.txt
 VENV_ONEDL ?= .venv-onedl
 MMCV_ONEDL ?= onedl-mmcv==2.3.6
 # Those of what stands on MMDetection, not those of the algorithm alone.
-TESTS_ONEDL ?= $(addprefix tests/test_,apis configs datasets e2e engine evaluation merging models package)
+TESTS_ONEDL ?= $(addprefix tests/test_,apis configs datasets e2e engine evaluation images merging models package)
 # One process of tests for each core; TEST_OPTIONS="--random-order" runs them in another order.
 WORKERS ?= -n logical
 TEST_OPTIONS ?=

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from image_files import encoded, photograph
+from image_files import DAMAGE_SHOWS, encoded, photograph
 
 from mmsniper.errors import InputError
 from mmsniper.images import (
@@ -157,6 +157,7 @@ def _tiles(kind, folder):
         return path, list(page.dataoffsets), list(page.databytecounts)
 
 
+@DAMAGE_SHOWS
 @pytest.mark.parametrize('kind', ['ours', 'grey', 'ycbcr', 'rgb', 'planes'])
 def test_tiles_of_damaged_jpeg(tmp_path, kind):
     path, starts, counts = _tiles(kind, tmp_path)

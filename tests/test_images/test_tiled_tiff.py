@@ -7,7 +7,7 @@ import os
 import cv2
 import numpy as np
 import pytest
-from image_files import encoded, photograph, tiff
+from image_files import OPENCV, encoded, photograph, tiff
 from PIL import Image
 
 from mmsniper.errors import InputError
@@ -158,7 +158,14 @@ LOSSLESS = {
 }
 
 
-@pytest.mark.parametrize('name', LOSSLESS)
+# Whole numbers of 32 bits are no image to OpenCV 4.
+ONLY_5 = pytest.mark.skipif(OPENCV < 5, reason='OpenCV 4 does not decode it')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [pytest.param(name, marks=ONLY_5) if name == 'whole.tif' else name for name in LOSSLESS],
+)
 def test_what_is_stored_stays(tmp_path, way, name):
     path = tile(tmp_path, name, LOSSLESS[name], lossless=True)
     for color_type in ('color', 'unchanged'):

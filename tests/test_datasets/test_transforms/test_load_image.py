@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from image_files import DAMAGE_SHOWS
 from mmengine.logging import MMLogger
 from PIL import Image
 
@@ -118,11 +119,7 @@ def test_12_bits_in_16_are_not_loaded_nearly_black(tmp_path, image):
     assert 'depth_range=(0, 4095)' in repr(LoadIntactImage(depth_range=(0, 4095)))
 
 
-# OpenCV 4 says nothing of a damaged piece of a TIFF.
-ONLY_5 = pytest.mark.skipif(cv2.__version__ < '5', reason='OpenCV 4 does not notice it')
-
-
-@pytest.mark.parametrize('suffix', ['jpg', pytest.param('tif', marks=ONLY_5)])
+@pytest.mark.parametrize('suffix', ['jpg', pytest.param('tif', marks=DAMAGE_SHOWS)])
 def test_damage_in_the_middle_is_noticed(tmp_path, suffix):
     path = tmp_path / f'image.{suffix}'
     picture = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
