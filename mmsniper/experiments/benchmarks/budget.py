@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -77,6 +78,27 @@ class Budget:
                 'rounds that are a multiple of curve_points'
             )
         return cls(step_mpx, max(1, round(mpx / step_mpx / rounds)), rounds, curve_points)
+
+    def in_larger_steps(self, factor: float) -> Budget:
+        """As many pixels in fewer steps.
+
+        Args:
+            factor (float): How many times the pixels of a step of this one each has.
+
+        Raises:
+            InputError: No number of whole steps has as many pixels.
+        """
+        found = dataclasses.replace(
+            self,
+            step_mpx=self.step_mpx * factor,
+            steps_per_round=max(1, round(self.steps_per_round / factor)),
+        )
+        if abs(found.mpx / self.mpx - 1) > TOLERANCE:
+            raise InputError(
+                f'{self.rounds} rounds of {self.steps_per_round} steps cannot be cut into steps of '
+                f'{factor:g} times their pixels: give a larger budget'
+            )
+        return found
 
     @property
     def steps(self) -> int:

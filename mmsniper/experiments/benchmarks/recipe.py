@@ -41,6 +41,8 @@ class Recipe:
         weights_of (str): What they are of, the 'detector' or its 'backbone'. The backbone may also
             begin with its part of a detector's weights.
         rate (float): The learning rate that suits it, as a factor of the suite's.
+        step_factor (float): How many times the suite's pixels a step has, for larger batches. As
+            many are trained, in fewer steps.
         overrides (dict): Merged into the config in the end.
     """
 
@@ -56,6 +58,7 @@ class Recipe:
     weights: Mapping[str, str] = field(default_factory=dict)
     weights_of: str = 'detector'
     rate: float = 1.0
+    step_factor: float = 1.0
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,9 +73,10 @@ class Recipe:
                     f'recipe "{self.title}": {key} must be one of {", ".join(allowed)}, but is '
                     f'{getattr(self, key)!r}'
                 )
-        check_number(f'recipe "{self.title}"', 'rate', self.rate, 0)
-        if self.rate == 0:
-            raise InputError(f'recipe "{self.title}": with a rate of 0 it would learn nothing')
+        for key in ('rate', 'step_factor'):
+            check_number(f'recipe "{self.title}"', key, getattr(self, key), 0)
+            if getattr(self, key) == 0:
+                raise InputError(f'recipe "{self.title}": with a {key} of 0 it would learn nothing')
         if self.negatives != 'none' and self.method != 'sniper':
             raise InputError(
                 f'recipe "{self.title}": negatives are chips, so its method must be sniper'

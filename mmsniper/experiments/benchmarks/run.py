@@ -23,7 +23,13 @@ from mmsniper.utils.whole_file import write_whole
 
 from .budget import TOLERANCE, Budget
 from .provenance import provenance
-from .run_config import proposal_config, test_config, train_config, without_validation
+from .run_config import (
+    proposal_config,
+    test_config,
+    train_config,
+    training_budget,
+    without_validation,
+)
 from .suite import BEGINNINGS, Suite
 
 RESULT = 'result.json'
@@ -120,8 +126,9 @@ class Run:
             config = train_config(
                 self.suite, recipe, self.seed, self.data_root, record, proposals=proposals
             )
-        trained = self._train('train', config, record, self.suite.budget)
-        checkpoint = final_checkpoint(self.folder / 'train', self.suite.budget)
+        budget = training_budget(self.suite, recipe)
+        trained = self._train('train', config, record, budget)
+        checkpoint = final_checkpoint(self.folder / 'train', budget)
         tests = {}
         for name, way in self.suite.tests_of(self.recipe).items():
             if name == self.suite.curve_test:  # done with these weights, at the end of the training

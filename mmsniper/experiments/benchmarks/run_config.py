@@ -73,17 +73,18 @@ def train_config(
     Returns:
         Config: For ``tools/train.py``.
     """
-    config = _plain_config(suite, recipe.model, suite.budget, seed, record)
+    budget = training_budget(suite, recipe)
+    config = _plain_config(suite, recipe.model, budget, seed, record)
     if recipe.focus_head:
         pyramid = Pyramid(suite.data.test_levels, suite.data.test_ranges)
         config.model = focus_detector(config.model, focus_sizes(pyramid))
-    config.train_dataloader = _train_dataloader(suite, recipe, seed, data_root, suite.budget)
+    config.train_dataloader = _train_dataloader(suite, recipe, seed, data_root, budget)
     dataset = config.train_dataloader.dataset
     if proposals is not None:
         dataset.proposal_file = str(proposals)
     if recipe.negatives == 'online':
         config.custom_hooks.append(dict(type='OnlineNegativesHook', num_workers=suite.num_workers))
-    config.train_cfg.val_interval = suite.budget.rounds // suite.budget.curve_points
+    config.train_cfg.val_interval = budget.rounds // budget.curve_points
     _set_test(config, suite, suite.tests[suite.curve_test], data_root)
     config.optim_wrapper.optimizer.lr = learning_rate(suite, recipe)
     _merge(config, suite.overrides)
@@ -233,6 +234,11 @@ def learning_rate(suite: Suite, recipe: Recipe) -> float:
     """The learning rate of a recipe, at its highest."""
     # Factors of ten would leave traces of their binary form.
     return float(f'{suite.optim_wrapper["optimizer"]["lr"] * recipe.rate:.6g}')
+
+
+def training_budget(suite: Suite, recipe: Recipe) -> Budget:
+    """The steps that a recipe is trained for."""
+    return suite.budget.in_larger_steps(recipe.step_factor)
 
 
 def training_pyramid(suite: Suite, recipe: Recipe) -> tuple[list, list]:

@@ -37,6 +37,7 @@ def load(name, size='tiny', data='shapes'):
 def test_all_suites_are_there():
     assert SUITES == [
         'autofocus',
+        'batches',
         'detectors',
         'inference',
         'levels',
@@ -72,12 +73,36 @@ def test_each_way_has_three_rates_to_choose_from(tmp_path):
     assert rates.budget.mpx == pytest.approx(rivals.budget.mpx / 4, rel=0.05)
 
 
+def test_larger_steps_are_fewer(tmp_path):
+    suite = load('batches', data='licence_plates')
+    configs = {
+        name: train_config(suite, recipe, 0, tmp_path, tmp_path)
+        for name, recipe in suite.recipes.items()
+    }
+    small, large = configs['small'], configs['large']
+    ends = [each.param_scheduler[1].end for each in (small, large)]
+    pixels = [each.train_dataloader.batch_sampler.step_pixels for each in (small, large)]
+    assert ends[0] == 8 * ends[1] and pixels[1] == pytest.approx(8 * pixels[0])
+    assert 100 < pixels[1] / suite.data.chip_size**2 < 130
+    assert not small.model.backbone.get('norm_eval')
+    for name in ('small', 'large'):
+        frozen = configs[f'{name}_frozen']
+        assert frozen.model.backbone.pop('norm_eval')
+        for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_dataloader'):
+            assert frozen[part] == configs[name][part]
+    large.train_dataloader.batch_sampler = small.train_dataloader.batch_sampler
+    assert large.train_dataloader == small.train_dataloader
+    recipe = dataclasses.replace(suite.recipes['large'], step_factor=30)
+    with pytest.raises(InputError, match='steps of 30 times their pixels: give a larger budget'):
+        train_config(suite, recipe, 0, tmp_path, tmp_path)
+
+
 def architecture(recipe):
     return recipe.model, recipe.focus_head
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])
-@pytest.mark.parametrize('name', DIFFERENT)
+@pytest.mark.parametrize('name', sorted({*DIFFERENT} - {'batches'}))
 def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path):
     suite = load(name, size)
     configs = {
@@ -300,6 +325,7 @@ def test_ranges_open_where_levels_are_left_out():
         ("recipes['single']['method'] = 'magic'", 'method must be one of single-scale'),
         ("recipes['single']['negatives'] = 'rpn'", 'its method must be sniper'),
         ("recipes['chips']['factors'] = (1, 2)", 'its method must be multi-scale'),
+        ("recipes['single']['step_factor'] = 0", 'with a step_factor of 0 it would learn nothing'),
         ("recipes['single']['colour'] = 1", 'unknown key colour'),
         ("recipes['single']['model'] = 'big'", 'have no big'),
         ("del sizes['tiny']['models']", 'lacks models'),
