@@ -37,23 +37,28 @@ _detectors = dict(
         weights_of='backbone',
     ),
 )
-# Each way has the rate that suits it best of the three of rates.py. Those of whole pyramids were
-# compared at the full length, as one of 75 Mpx has no room for them.
 _ways = dict(
     single=dict(title='single scale', method='single-scale'),
     half=dict(title='half the scale', method='multi-scale', factors=(0.5,)),
-    full=dict(title='full resolution', method='multi-scale', factors=(2.0,), rate=0.3),
+    full=dict(title='full resolution', method='multi-scale', factors=(2.0,)),
     narrow=dict(title='multi-scale, narrow', method='multi-scale', factors=(1.2, 1.0, 0.7)),
-    wide=dict(title='multi-scale', method='multi-scale', rate=0.3),
+    wide=dict(title='multi-scale', method='multi-scale'),
     # What slicing tools train on: every tile at full resolution, objects or not.
     tiles=dict(title='all tiles', method='tiles'),
-    snip=dict(title='SNIP', method='snip', rate=0.3),
+    snip=dict(title='SNIP', method='snip'),
     sniper=dict(title='SNIPER without negatives', method='sniper'),
     sniper_online=dict(title='SNIPER', method='sniper', negatives='online'),
+)
+# Each way has the rate that suits it best of the three of rates.py. Those of whole pyramids were
+# compared at the full length, as one of 75 Mpx has no room for them.
+_rates = dict(
+    yolox=dict(full=0.3, wide=0.3, snip=0.3),
+    atss=dict(wide=0.3, snip=0.3, sniper=3.0, sniper_online=3.0),
 )
 recipes = {
     f'{_detector}_{_name}': dict(
         _way,
+        rate=_rates.get(_detector, {}).get(_name, 1.0),
         title=f'{_settings["title"]}, {_way["title"]}',
         model=_detector,
         weights=_settings['weights'],
