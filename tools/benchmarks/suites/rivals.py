@@ -75,9 +75,14 @@ tests = dict(
     sliced=dict(title='tiles and the whole image', levels=(0, 2), ranges='open', tiles=True),
     pyramid=dict(title='pyramid, valid ranges'),
     open=dict(title='pyramid, open ranges', ranges='open'),
+    # ATSS finds something everywhere, with little confidence; YOLOX is sure of what it finds.
     focus=dict(
-        title='pyramid from coarse to fine',
+        title='pyramid from coarse to fine, by detections from 0.01 on',
         focus=dict(source='detections', threshold=(0, 0.01), min_cells=24, dilation=5),
+    ),
+    focus_sure=dict(
+        title='pyramid from coarse to fine, by detections from 0.15 on',
+        focus=dict(source='detections', threshold=(0, 0.15), min_cells=24, dilation=5),
     ),
 )
 curve_test = 'single'
