@@ -13,11 +13,11 @@ from mmengine.structures import InstanceData
 from small_suite import write_suite
 
 from mmsniper.errors import InputError
+from mmsniper.experiments.benchmarks.dataloaders import training_pyramid
 from mmsniper.experiments.benchmarks.run_config import (
     proposal_config,
     test_config,
     train_config,
-    training_pyramid,
 )
 from mmsniper.experiments.benchmarks.suite import read_suite, sub_pyramid, with_weights
 
