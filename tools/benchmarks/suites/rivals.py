@@ -53,7 +53,7 @@ _ways = dict(
 # compared at the full length, as one of 75 Mpx has no room for them.
 _rates = dict(
     yolox=dict(full=0.3, wide=0.3, snip=0.3),
-    atss=dict(wide=0.3, snip=0.3, sniper=3.0, sniper_online=3.0),
+    atss=dict(snip=0.3, sniper=3.0, sniper_online=3.0),
 )
 recipes = {
     f'{_detector}_{_name}': dict(
