@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -88,11 +87,7 @@ class Budget:
         Raises:
             InputError: No number of whole steps has as many pixels.
         """
-        found = dataclasses.replace(
-            self,
-            step_mpx=self.step_mpx * factor,
-            steps_per_round=max(1, round(self.steps_per_round / factor)),
-        )
+        found = Budget.nearest(self.mpx, self.step_mpx * factor, self.rounds, self.curve_points)
         if abs(found.mpx / self.mpx - 1) > TOLERANCE:
             raise InputError(
                 f'{self.rounds} rounds of {self.steps_per_round} steps cannot be cut into steps of '

@@ -6,23 +6,18 @@ question = (
     'kept as it was?'
 )
 
-_chips = _base_.recipes.atss_sniper
-_frozen = {'model.backbone.norm_eval': True}
-
+_small = _base_.recipes.atss_sniper
 # A step of licence plates is 14 chips, so eight times that are about the 128 of the paper. Steps
 # that are that much fewer are larger by the square root, as is usual for Adam.
+_large = dict(_small, step_factor=8, rate=2.8 * _small.rate)
+_frozen = {'model.backbone.norm_eval': True}
+
 recipes = dict(
     _delete_=True,
-    small=dict(_chips, title='small batches'),
-    small_frozen=dict(_chips, title='small batches, frozen statistics', overrides=_frozen),
-    large=dict(_chips, title='large batches', step_factor=8, rate=2.8 * _chips.get('rate', 1.0)),
-    large_frozen=dict(
-        _chips,
-        title='large batches, frozen statistics',
-        step_factor=8,
-        rate=2.8 * _chips.get('rate', 1.0),
-        overrides=_frozen,
-    ),
+    small=dict(_small, title='small batches'),
+    small_frozen=dict(_small, title='small batches, frozen statistics', overrides=_frozen),
+    large=dict(_large, title='large batches'),
+    large_frozen=dict(_large, title='large batches, frozen statistics', overrides=_frozen),
 )
 tests = dict(
     _delete_=True,
