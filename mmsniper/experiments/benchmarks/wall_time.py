@@ -57,9 +57,11 @@ def equal_time(run: Run) -> Suite:
 
 
 def seconds_per_step(run: Run) -> float:
-    """What a training step of a run takes."""
+    """What a training step of a run takes, with the suite's pixels."""
     suite = run.suite
-    recipe = dataclasses.replace(suite.recipes[run.recipe], negatives='none', extra_negatives=False)
+    recipe = dataclasses.replace(
+        suite.recipes[run.recipe], negatives='none', extra_negatives=False, step_factor=1.0
+    )
     budget = Budget(suite.budget.step_mpx, PROBE_STEPS, PROBE_ROUNDS, 1)
     probe = dataclasses.replace(
         run,

@@ -15,9 +15,10 @@ from mmsniper.experiments.benchmarks import run as run_module
 from mmsniper.experiments.benchmarks.comparison import open_folder, prepare_data, run_all
 from mmsniper.experiments.benchmarks.recipe import TestWay
 from mmsniper.experiments.benchmarks.run import Run
+from mmsniper.experiments.benchmarks.run_config import training_budget
 from mmsniper.experiments.benchmarks.suite import read_suite
 from mmsniper.experiments.benchmarks.summary import collect
-from mmsniper.experiments.benchmarks.wall_time import equal_time
+from mmsniper.experiments.benchmarks.wall_time import equal_time, seconds_per_step
 from mmsniper.utils.claim import claim
 from mmsniper.utils.json_file import write_json
 
@@ -196,6 +197,22 @@ def test_in_equal_time_a_slower_recipe_does_fewer_steps(tmp_path):
     assert found['single'].budget.steps == 120
     with pytest.raises(InputError, match='--wall-time 1 is too short: chips takes 0.75 s'):
         equal_time(dataclasses.replace(run, suite=dataclasses.replace(suite, wall_time=1.0)))
+
+
+def test_the_speed_is_that_of_the_suites_steps(tmp_path, monkeypatch):
+    suite = load(tmp_path)
+    recipe = dataclasses.replace(suite.recipes['chips'], step_factor=8)
+    suite = dataclasses.replace(suite, recipes=dict(chips=recipe))
+    probed = []
+
+    def measured(run):
+        probed.append(training_budget(run.suite, run.suite.recipes[run.recipe]))
+        return [9.0, 5.0, 5.0, 5.0]
+
+    monkeypatch.setattr(Run, 'round_seconds', measured)
+    run = Run(suite, 'chips', 0, tmp_path / 'runs/chips/seed_0', tmp_path, TOOLS)
+    assert seconds_per_step(run) == 0.5
+    assert probed[0].step_mpx == suite.budget.step_mpx
 
 
 def test_only_one_process_measures_the_speed(tmp_path):
