@@ -39,6 +39,7 @@ def test_all_suites_are_there():
         'autofocus',
         'batches',
         'detectors',
+        'fine_tuning',
         'inference',
         'levels',
         'negatives',
