@@ -36,13 +36,12 @@ from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
-from mmsniper.utils.saved_checkpoints import content_hash
+from mmsniper.utils.saved_checkpoints import check_is_there, content_hash
 
 
 def main() -> None:
     args = parse_args()
-    if not args.checkpoint.is_file():
-        raise InputError(f'checkpoint {args.checkpoint} does not exist')
+    check_is_there(args.checkpoint)
     if args.out.suffix != '.npz':
         raise InputError(f'--out {args.out} must end in .npz')
     config = load_config(args.config)
@@ -84,11 +83,11 @@ def test_dataset(config: Config) -> dict:
     return (config.get('val_dataloader') or config.test_dataloader).dataset
 
 
-def build_model(config: dict, checkpoint: Path) -> nn.Module:
+def build_model(config: dict, checkpoint: str) -> nn.Module:
     """The model with the weights of a checkpoint, all of them, on this process's device."""
     model = revert_sync_batchnorm(MODELS.build(config))
     try:
-        load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except Exception as error:  # of many types, where the file is something else
         reason = ' '.join(str(error).split())[:300]
         if 'do not match' in reason:
@@ -119,7 +118,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='of the RPN or detector, with the training images')
-    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('checkpoint', help='a file, or an address')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.npz', help='where to')
     parser.add_argument(
         '--max-per-image',

@@ -150,7 +150,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', metavar='CONFIG', help='a path, mmsniper::folder/name.py or mmdet::...')
-    add('checkpoint', type=Path, metavar='CHECKPOINT')
+    add('checkpoint', metavar='CHECKPOINT', help='a file, or an address')
     add('inputs', nargs='+', metavar='INPUT', help='pictures, folders, videos, patterns in quotes')
     add('--out-dir', type=Path, required=True, metavar='DIR', help='folder to make')
     add(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmsniper.errors import InputError
+from mmsniper.utils.saved_checkpoints import check_is_there
 
 from .changes import Changes
 from .cost import Cost
@@ -114,8 +114,7 @@ def _scale_with_batch(config: dict, changes: Changes) -> None:
 def _load(config: dict, checkpoint: str | None, changes: Changes) -> None:
     if checkpoint is None:
         return
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise InputError(f'checkpoint {checkpoint} does not exist')
+    check_is_there(checkpoint)
     config['load_from'] = checkpoint
     backbone = config['model'].get('backbone')
     if isinstance(backbone, dict) and backbone.get('init_cfg'):

@@ -25,6 +25,7 @@ from mmsniper.conversion.least_size import fit_least_size
 from mmsniper.conversion.source import check_model, load_source
 from mmsniper.datasets.nesting import nested_configs
 from mmsniper.errors import InputError
+from mmsniper.utils.saved_checkpoints import check_is_there
 
 from .view_settings import ViewSettings, view_settings
 
@@ -94,8 +95,7 @@ def read_checkpoint(path: str | Path) -> Mapping:
     Raises:
         InputError: It cannot be read, or holds no weights.
     """
-    if '://' not in str(path) and not Path(path).is_file():
-        raise InputError(f'checkpoint {path} does not exist')
+    check_is_there(path)
     try:
         content = load_checkpoint(str(path), map_location='cpu')
     except Exception as error:  # of many types, where the file is something else

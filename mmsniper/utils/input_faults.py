@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist
+from mmengine.fileio import get_file_backend
 from mmengine.registry import build_from_cfg
 from mmengine.runner import CheckpointLoader, Runner
 
@@ -68,7 +69,7 @@ def input_fault(error: BaseException) -> str | None:
     calls = calls_of(error)
     if not isinstance(error, Exception) or not calls:
         return None
-    faults = (_options, _config, _checkpoint, _launcher, _files, _lookup, _annotations)
+    faults = (_options, _config, _checkpoint, _launcher, _files, _backend, _lookup, _annotations)
     faults += (_building, _script)
     return next((sentence for fault in faults if (sentence := fault(error, calls))), None)
 
@@ -176,6 +177,16 @@ def _files(error: Exception, calls: Sequence[Call]) -> str | None:
         return f'{file} is a file already, where a folder is needed: name another place'
     place = f'{file} cannot be used' if file is not None else 'a file cannot be written'
     return f'{place}: {error.strerror}'
+
+
+def _backend(error: Exception, calls: Sequence[Call]) -> str | None:
+    """An address of a store that cannot be asked: an unknown kind, or its client is missing."""
+    call = next((c for c in reversed(calls) if c.is_of(get_file_backend)), None)
+    if call is None or not only_framework_after(call, calls) or not isinstance(error, _REFUSALS):
+        return None
+    if isinstance(error, KeyError):
+        return f'{call.local("uri")} cannot be reached: mmengine knows no store {error.args[0]!r}'
+    return f'{call.local("uri")} cannot be reached: {reason(error)}'
 
 
 def _lookup(error: Exception, calls: Sequence[Call]) -> str | None:

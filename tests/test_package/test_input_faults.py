@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet.registry import HOOKS, MODELS
 from mmengine.config import Config
-from mmengine.fileio import LocalBackend
+from mmengine.fileio import LocalBackend, get
 from mmengine.hooks import LoggerHook
 from mmengine.runner import CheckpointLoader
 from torch.utils.data import DataLoader, Dataset
@@ -111,6 +111,17 @@ def test_file_error_in_a_data_loader_worker(capsys):
     with pytest.raises(SystemExit):
         run_script(lambda: list(DataLoader(Unreadable(), num_workers=1)))
     assert capsys.readouterr().err == "error: Permission denied: '/images/a.jpg'\n"
+
+
+@pytest.mark.parametrize(
+    'uri, why',
+    [
+        ('s3://bucket/a.jpg', 'Please install petrel_client to enable PetrelBackend.'),
+        ('ftp://server/a.jpg', "mmengine knows no store 'ftp'"),
+    ],
+)
+def test_stores_that_cannot_be_asked(uri, why):
+    assert fault_of(lambda: get(uri)) == f'{uri} cannot be reached: {why}'
 
 
 def test_environment_of_no_launcher(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from command_line import TOOLS, run
 from pycocotools.coco import COCO
 from rectangle_finder import CLASSES, paint, random_boxes, write_detector
+from web_server import served
 
 from mmsniper.errors import InputError
 from mmsniper.inference import VideoFrames
@@ -84,6 +85,20 @@ def test_all_formats_tell_the_same(inputs, expected, tmp_path):
     assert {name for name in expected if name.startswith('pictures/')} == {
         f'pictures/{name}.jpg' for name in names
     }
+
+
+def test_weights_from_a_server(inputs, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    config, weights, pictures = inputs
+    out = tmp_path / 'out'
+    with served(weights.parent) as address:
+        name = f'{address}/{weights.name}'
+        infer(config, name, pictures, '--out-dir', out, *FORMATS, '--pictures')
+        found = contents(out)
+        assert json.loads(found['run.json'])['checkpoint'] == name
+        assert {**expected, 'run.json': found['run.json']} == found
+        with pytest.raises(InputError, match='/none.pth cannot be read as a checkpoint: .*404'):
+            infer(config, f'{address}/none.pth', pictures, '--out-dir', tmp_path / 'none')
 
 
 class Death(BaseException):

@@ -37,7 +37,8 @@ class Recipe:
         out_of_range (str): The ``mode`` of ``ScaleNormalize``.
         focus_head (bool): Whether the detector gets a focus head, trained with it.
         weights (dict[str, str]): For each size of the suite that does not begin from scratch, the
-            file of weights to begin with, in the folder that ``compare.py --weights`` names.
+            file of weights to begin with, in the folder that ``compare.py --weights`` names, or
+            their address, ``https://...``.
         weights_of (str): What they are of, the 'detector' or its 'backbone'. The backbone may also
             begin with its part of a detector's weights.
         rate (float): The learning rate that suits it, as a factor of the suite's.

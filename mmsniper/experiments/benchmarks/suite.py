@@ -35,6 +35,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from mmsniper.errors import InputError
+from mmsniper.utils.saved_checkpoints import is_address
 
 from .budget import Budget
 from .recipe import Recipe, TestWay
@@ -149,27 +150,29 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
         recipe = recipes[name]
         if suite.size not in recipe.weights:
             continue
-        path = (folder / recipe.weights[suite.size]).resolve()
-        if not path.is_file():
-            raise InputError(
-                f'recipe {name} begins with the weights {path}, which do not exist: name their '
-                'folder with --weights, or leave the recipe out with --only'
-            )
+        weights = recipe.weights[suite.size]
+        if not is_address(weights):
+            weights = str((folder / weights).resolve())
+            if not Path(weights).is_file():
+                raise InputError(
+                    f'recipe {name} begins with the weights {weights}, which do not exist: name '
+                    'their folder with --weights, or leave the recipe out with --only'
+                )
         whole, backbone = BEGINNINGS
         if recipe.weights_of == 'backbone':
-            start = {backbone: _backbone_weights(path)}
+            start = {backbone: _backbone_weights(weights)}
         else:
-            start = {whole: str(path)}
+            start = {whole: weights}
         overrides = dict(recipe.overrides, **start)
         recipes[name] = dataclasses.replace(recipe, overrides=overrides)
     return dataclasses.replace(suite, recipes=recipes)
 
 
-def _backbone_weights(path: Path) -> dict[str, str]:
-    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+def _backbone_weights(path: str) -> dict[str, str]:
+    content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     keys = content.get('state_dict', content)
     prefix = 'backbone.' if any(key.startswith('backbone.') for key in keys) else None
-    return dict(type='Pretrained', checkpoint=str(path), prefix=prefix)
+    return dict(type='Pretrained', checkpoint=path, prefix=prefix)
 
 
 def read_suite(

@@ -11,6 +11,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from small_suite import write_suite
+from web_server import served
 
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks.dataloaders import training_pyramid
@@ -188,6 +189,24 @@ def test_weights_to_begin_with(tmp_path):
     assert configs['yolox_keep'].load_from == str(tmp_path / 'yolox_nano_coco.pth')
     assert configs['fcos_keep'].load_from is configs['yolox_erase'].load_from is None
     assert with_weights(load('out_of_range', 'full'), chosen, tmp_path / 'none')
+
+
+def test_weights_from_a_server(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    torch.save(dict(state_dict={'backbone.a': torch.zeros(1)}), tmp_path / 'weights.pth')
+    suite = load('rivals')
+    with served(tmp_path) as server:
+        address = f'{server}/weights.pth'
+        recipes = {
+            name: dataclasses.replace(suite.recipes[name], weights=dict(tiny=address))
+            for name in ('yolox_single', 'atss_single')
+        }
+        found = with_weights(
+            dataclasses.replace(suite, recipes=recipes), list(recipes), tmp_path / 'none'
+        ).recipes
+    assert found['yolox_single'].overrides['load_from'] == address
+    start = found['atss_single'].overrides['model.backbone.init_cfg']
+    assert start == dict(type='Pretrained', checkpoint=address, prefix='backbone.')
 
 
 @pytest.mark.parametrize('data', DATA)
