@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
+from mmsniper.utils.claim import claim_file
 from mmsniper.utils.whole_file import remove_leftovers, whole_text_file, write_whole
 
 from .detections import ImageDetections
@@ -120,11 +122,24 @@ def run(
         progress: Is given the results of this process, and gives them on.
 
     Raises:
-        InputError: The folder holds something else, or cannot be written.
+        InputError: The folder holds something else, or cannot be written, or another run is at
+            work there.
     """
     started = time.perf_counter()
+    claims = ExitStack()
+
+    def begin() -> bool:
+        _prepare(outputs.folder, settings, resume)
+        if claims.enter_context(claim_file(outputs.folder / RECORD)) is None:
+            raise InputError(
+                f'another process is at work in {outputs.folder}: wait for its end, or give '
+                'another folder'
+            )
+        remove_leftovers(outputs.folder)
+        return 'images' not in json.loads((outputs.folder / RECORD).read_text())
+
     try:
-        if not _on_first_rank(lambda: _begin(outputs.folder, settings, resume), rank, world_size):
+        if not _on_first_rank(begin, rank, world_size):
             print_log(f'the run in {outputs.folder} is complete: nothing is left to do', 'current')
             if rank == 0:  # which may have been stopped while it tidied up
                 Journal(outputs.folder / _JOURNAL).remove()
@@ -159,6 +174,8 @@ def run(
                 f'{outputs.folder} is full: make room and go on with --resume ({error})'
             ) from error
         raise
+    finally:
+        claims.close()
 
 
 def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any:
@@ -176,19 +193,17 @@ def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any
     return outcome[0]
 
 
-def _begin(folder: Path, settings: dict[str, Any], resume: bool) -> bool:
-    """Prepare the folder; whether anything is left to do."""
+def _prepare(folder: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Make the folder, or see that it is of the run to go on with."""
     record = folder / RECORD
     settings = json.loads(json.dumps(settings))
     if record.is_file() and resume:
         check_same(record, settings)
-        remove_leftovers(folder)
-        return 'images' not in json.loads(record.read_text())
+        return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = 'go on with it by --resume' if record.is_file() else 'it holds something else'
         raise InputError(f'{folder} is there already ({what}): give another folder')
     write_whole(record, json.dumps(settings, indent=1).encode())
-    return True
 
 
 def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmengine.logging import print_log
+
 from ..errors import InputError
+
+#: What file systems answer that have no locks, as Lustre may be mounted.
+_NO_LOCKS = errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP
 
 
 @contextmanager
@@ -19,6 +26,7 @@ def claim(folder: Path) -> Iterator[int | None]:
     The claim is a lock on a file, which the operating system takes back when the last process that
     holds it has ended, however it ended. Processes started with the file descriptor in
     ``pass_fds`` hold it as well: no other process begins a run whose training is still going on.
+    Where the file system has no locks, the log says so, and everyone gets the claim.
 
     Args:
         folder (Path): It is made where missing.
@@ -67,6 +75,16 @@ def _lock(path: Path) -> Iterator[int | None]:
             except BlockingIOError:
                 yield None
                 return
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                print_log(
+                    f'{path.parent} is on a file system without locks ({error.strerror}): no other '
+                    'process may work there at the same time',
+                    'current',
+                    logging.WARNING,
+                )
+                break
             if _is_at(path, descriptor):
                 break
             # Its last holder removed it between our opening and locking it.

@@ -1,8 +1,12 @@
 """Claims: one process at a time, and free again however a process ends."""
 
+import errno
 import fcntl
 import subprocess
 import sys
+
+import pytest
+from log_capture import log_of
 
 from mmsniper.utils.claim import claim, claim_file
 
@@ -68,3 +72,24 @@ def test_a_lock_that_its_holder_removed_meanwhile_is_no_claim(tmp_path, monkeypa
         assert second is not None
         with claim_file(path) as third:
             assert third is None, 'both have the file'
+
+
+def without_locks(number):
+    def refuse(descriptor, operation):
+        raise OSError(number, 'no')
+
+    return refuse
+
+
+def test_without_locks_everyone_gets_the_claim_and_is_told(tmp_path, monkeypatch, caplog):
+    def claim_twice():
+        with claim(tmp_path / 'run') as first, claim_file(tmp_path / 'run' / 'a.npz') as second:
+            return first, second
+
+    monkeypatch.setattr(fcntl, 'flock', without_locks(errno.ENOSYS))
+    descriptors, log = log_of(caplog, claim_twice)
+    assert None not in descriptors
+    assert log.count(f'{tmp_path}/run is on a file system without locks (no)') == 2
+    monkeypatch.setattr(fcntl, 'flock', without_locks(errno.EIO))
+    with pytest.raises(OSError, match='no'), claim(tmp_path / 'run'):
+        pass

@@ -145,6 +145,23 @@ def test_a_run_goes_on(inputs, expected, tmp_path, monkeypatch, owner, method, m
     assert contents(out) == expected
 
 
+def test_two_runs_in_one_folder(inputs, expected, tmp_path, monkeypatch):
+    out = tmp_path / 'out'
+    arguments = *inputs, '--out-dir', out, *FORMATS, '--pictures', '--resume'
+    real, refused = Journal.add, []
+
+    def add(self, block, batch, found):
+        with pytest.raises(InputError, match='another process is at work in .*out: wait') as error:
+            infer(*arguments)
+        refused.append(error)
+        real(self, block, batch, found)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, 'add', add)
+        infer(*arguments)
+    assert len(refused) > 5 and contents(out) == expected
+
+
 def test_several_processes(inputs, expected, tmp_path):
     launch = '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 3
     script = TOOLS / 'infer.py', *inputs, '--out-dir', 'out', *FORMATS, '--pictures'
