@@ -35,8 +35,9 @@ from mmsniper.datasets.nesting import find_chip_dataset
 from mmsniper.errors import InputError
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int
+from mmsniper.utils.checkpoint_address import check_is_there, local_checkpoint
 from mmsniper.utils.cpu import has_accelerator, join_gloo_group
-from mmsniper.utils.saved_checkpoints import check_is_there, content_hash
+from mmsniper.utils.saved_checkpoints import content_hash
 
 
 def main() -> None:
@@ -61,14 +62,15 @@ def main() -> None:
         else:
             join_gloo_group(args.launcher)
     MMLogger.get_instance('mmsniper', logger_name='mmsniper')
+    checkpoint = local_checkpoint(args.checkpoint)
     images = DATASETS.build(train_config.dataset)
     images.full_init()
     extract_proposals(
-        build_model(config.model, args.checkpoint),
+        build_model(config.model, checkpoint),
         images,
         test_dataset(config),
         args.out,
-        fingerprint=fingerprint(config, args),
+        fingerprint=fingerprint(config, checkpoint, args.max_per_image),
         max_per_image=args.max_per_image,
         batch_size=args.batch_size,
         num_workers=args.num_workers,
@@ -83,11 +85,11 @@ def test_dataset(config: Config) -> dict:
     return (config.get('val_dataloader') or config.test_dataloader).dataset
 
 
-def build_model(config: dict, checkpoint: str) -> nn.Module:
+def build_model(config: dict, checkpoint: Path) -> nn.Module:
     """The model with the weights of a checkpoint, all of them, on this process's device."""
     model = revert_sync_batchnorm(MODELS.build(config))
     try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+        load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
     except Exception as error:  # of many types, where the file is something else
         reason = ' '.join(str(error).split())[:300]
         if 'do not match' in reason:
@@ -102,14 +104,14 @@ def build_model(config: dict, checkpoint: str) -> nn.Module:
     return model
 
 
-def fingerprint(config: Config, args: argparse.Namespace) -> dict:
+def fingerprint(config: Config, checkpoint: Path, max_per_image: int) -> dict:
     """What the proposals depend on."""
     parts = [config.model, config.train_dataloader.dataset, test_dataset(config)]
     text = '\n'.join(str(part) for part in parts)
     return dict(
         config=hashlib.sha256(text.encode()).hexdigest(),
-        checkpoint=content_hash(args.checkpoint),
-        max_per_image=args.max_per_image,
+        checkpoint=content_hash(checkpoint),
+        max_per_image=max_per_image,
     )
 
 

@@ -32,6 +32,7 @@ from mmsniper.inference.formats import FORMATS, CocoResults, ImageFormat, Output
 from mmsniper.inference.run import Outputs, Summary, run
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import non_negative_int, positive_int, python_literal
+from mmsniper.utils.checkpoint_address import local_checkpoint
 from mmsniper.utils.cpu import join_gloo_group
 from mmsniper.utils.saved_checkpoints import content_hash
 
@@ -45,9 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     rank, world_size = get_dist_info()
     MMLogger.get_instance('mmsniper', logger_name='mmsniper')
     sources = Sources(args.inputs)
+    checkpoint = local_checkpoint(args.checkpoint)
     detector = load_detector(
         args.config,
-        args.checkpoint,
+        checkpoint,
         args.device or own_device(),
         levels=args.levels,
         valid_ranges=args.valid_ranges,
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     settings = dict(
         config=str(args.config),
-        checkpoint=content_hash(args.checkpoint),
+        checkpoint=content_hash(checkpoint),
         inputs=sources.paths,
         views=repr(detector.views.plan),
         merging=repr(merging),

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
-from mmengine.dist import all_reduce, barrier, broadcast_object_list, get_rank
+from mmengine.dist import all_reduce, barrier
 from mmengine.logging import print_log
 from torch import nn
 
@@ -22,6 +21,7 @@ from mmsniper.datasets.proposal_file import shortest_names
 from mmsniper.errors import InputError
 from mmsniper.evaluation.merging_evaluator import warn_of_not_finite
 from mmsniper.utils.claim import claim_file
+from mmsniper.utils.first_rank import on_first_rank
 
 from .proposal_parts import ProposalParts, join_tables
 from .pyramid_detection import detect_on_pyramid, pyramid_dataset
@@ -29,7 +29,6 @@ from .pyramid_detection import detect_on_pyramid, pyramid_dataset
 __all__ = ['extract_proposals', 'join_tables', 'unique_images']
 
 NMS = dict(type='nms', iou_threshold=0.7)
-T = TypeVar('T')
 
 
 def extract_proposals(
@@ -82,7 +81,7 @@ def extract_proposals(
     names = shortest_names([paths[index] for index in chosen])
     parts = ProposalParts(out_file, names, images_per_part)
     with _only_writer(out_file):
-        if _on_first_rank(lambda: parts.open(fingerprint, anew)):
+        if on_first_rank(lambda: parts.open(fingerprint, anew)):
             return
         left = np.flatnonzero(~np.isin(names, parts.finished_names()))
         barrier()  # before any process adds a part
@@ -119,7 +118,7 @@ def extract_proposals(
             all_reduce(total)
             warn_of_not_finite(int(total))
         barrier()
-        _on_first_rank(parts.close)
+        on_first_rank(parts.close)
 
 
 @contextmanager
@@ -134,22 +133,8 @@ def _only_writer(path: Path) -> Iterator[None]:
                     'another file'
                 )
 
-        _on_first_rank(take)
+        on_first_rank(take)
         yield
-
-
-def _on_first_rank(action: Callable[[], T]) -> T:
-    """Do something on the first process, and return its result or raise its error on all."""
-    outcome = [None, None]
-    if get_rank() == 0:
-        try:
-            outcome[0] = action()
-        except InputError as error:
-            outcome[1] = str(error)
-    broadcast_object_list(outcome)
-    if outcome[1] is not None:
-        raise InputError(outcome[1])
-    return outcome[0]
 
 
 def unique_images(paths: list[str]) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mmsniper.errors import InputError
-from mmsniper.utils.saved_checkpoints import check_is_there
+from mmsniper.utils.checkpoint_address import check_is_there
 
 from .changes import Changes
 from .cost import Cost

@@ -25,7 +25,7 @@ from mmsniper.conversion.least_size import fit_least_size
 from mmsniper.conversion.source import check_model, load_source
 from mmsniper.datasets.nesting import nested_configs
 from mmsniper.errors import InputError
-from mmsniper.utils.saved_checkpoints import check_is_there
+from mmsniper.utils.checkpoint_address import local_checkpoint
 
 from .view_settings import ViewSettings, view_settings
 
@@ -95,7 +95,7 @@ def read_checkpoint(path: str | Path) -> Mapping:
     Raises:
         InputError: It cannot be read, or holds no weights.
     """
-    check_is_there(path)
+    path = local_checkpoint(path)
     try:
         content = load_checkpoint(str(path), map_location='cpu')
     except Exception as error:  # of many types, where the file is something else

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list
 from mmengine.logging import print_log
 
 from mmsniper.errors import InputError
-from mmsniper.utils.claim import claim_file
+from mmsniper.utils.claim import claim_file, lock_of
+from mmsniper.utils.first_rank import on_first_rank
 from mmsniper.utils.whole_file import remove_leftovers, whole_text_file, write_whole
 
 from .detections import ImageDetections
@@ -129,17 +129,18 @@ def run(
     claims = ExitStack()
 
     def begin() -> bool:
-        _prepare(outputs.folder, settings, resume)
-        if claims.enter_context(claim_file(outputs.folder / RECORD)) is None:
+        """Claim and prepare the folder; whether anything is left to do."""
+        record = outputs.folder / RECORD
+        _check_folder(record)
+        if claims.enter_context(claim_file(record)) is None:
             raise InputError(
                 f'another process is at work in {outputs.folder}: wait for its end, or give '
                 'another folder'
             )
-        remove_leftovers(outputs.folder)
-        return 'images' not in json.loads((outputs.folder / RECORD).read_text())
+        return _prepare(record, settings, resume)
 
     try:
-        if not _on_first_rank(begin, rank, world_size):
+        if not on_first_rank(begin):
             print_log(f'the run in {outputs.folder} is complete: nothing is left to do', 'current')
             if rank == 0:  # which may have been stopped while it tidied up
                 Journal(outputs.folder / _JOURNAL).remove()
@@ -178,32 +179,30 @@ def run(
         claims.close()
 
 
-def _on_first_rank(action: Callable[[], Any], rank: int, world_size: int) -> Any:
-    """What an action gives on the first of the processes; an error there is one everywhere."""
-    outcome: list[Any] = [None, None]
-    if rank == 0:
-        try:
-            outcome[0] = action()
-        except (InputError, OSError) as error:
-            outcome[1] = str(error)
-    if world_size > 1:
-        broadcast_object_list(outcome)
-    if outcome[1] is not None:
-        raise InputError(outcome[1])
-    return outcome[0]
-
-
-def _prepare(folder: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Make the folder, or see that it is of the run to go on with."""
-    record = folder / RECORD
-    settings = json.loads(json.dumps(settings))
-    if record.is_file() and resume:
-        check_same(record, settings)
+def _check_folder(record: Path) -> None:
+    """Raise an InputError if a folder is there that is not of a run."""
+    folder = record.parent
+    if not folder.exists() or record.is_file():
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = 'go on with it by --resume' if record.is_file() else 'it holds something else'
-        raise InputError(f'{folder} is there already ({what}): give another folder')
-    write_whole(record, json.dumps(settings, indent=1).encode())
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {lock_of(record).name}:
+        raise InputError(
+            f'{folder} is there already (it holds something else): give another folder'
+        )
+
+
+def _prepare(record: Path, settings: dict[str, Any], resume: bool) -> bool:
+    """Write the record of a new run, or see that an earlier one is the same; whether to go on."""
+    settings = json.loads(json.dumps(settings))
+    if not record.is_file():
+        write_whole(record, json.dumps(settings, indent=1).encode())
+        return True
+    if not resume:
+        raise InputError(
+            f'{record.parent} is there already (go on with it by --resume): give another folder'
+        )
+    check_same(record, settings)
+    remove_leftovers(record.parent)
+    return 'images' not in json.loads(record.read_text())
 
 
 def _finish(journal: Journal, sources: Sources, outputs: Outputs) -> Summary:

@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from ..errors import InputError
 
 #: What file systems answer that have no locks, as Lustre may be mounted.
-_NO_LOCKS = errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP
+_NO_LOCKS = errno.ENOSYS, errno.EOPNOTSUPP
 
 
 @contextmanager
@@ -26,7 +26,6 @@ def claim(folder: Path) -> Iterator[int | None]:
     The claim is a lock on a file, which the operating system takes back when the last process that
     holds it has ended, however it ended. Processes started with the file descriptor in
     ``pass_fds`` hold it as well: no other process begins a run whose training is still going on.
-    Where the file system has no locks, the log says so, and everyone gets the claim.
 
     Args:
         folder (Path): It is made where missing.
@@ -35,9 +34,14 @@ def claim(folder: Path) -> Iterator[int | None]:
         int or None: The file descriptor, or None if another process has the folder.
 
     Raises:
-        InputError: The folder cannot be made or written to.
+        InputError: The folder cannot be made or written to, or its file system has no locks.
     """
-    with _lock(folder / 'claim.lock') as descriptor:
+    with _lock(folder / 'claim.lock') as (descriptor, is_locked):
+        if descriptor is not None and not is_locked:
+            raise InputError(
+                f'{folder} is on a file system without locks, so that two processes could work in '
+                'it at once: name a folder on another one'
+            )
         yield descriptor
 
 
@@ -45,7 +49,8 @@ def claim(folder: Path) -> Iterator[int | None]:
 def claim_file(path: Path) -> Iterator[int | None]:
     """Claim a file that is to be written, which need not exist, likewise.
 
-    The lock beside it is gone after the block.
+    The lock beside it is gone after the block. Where the file system has no locks, the log says so,
+    and everyone gets the claim.
 
     Args:
         path (Path): Its folder is made where missing.
@@ -56,8 +61,15 @@ def claim_file(path: Path) -> Iterator[int | None]:
     Raises:
         InputError: The folder cannot be made or written to.
     """
-    lock = path.with_name(f'.{path.name}.lock')
-    with _lock(lock) as descriptor:
+    lock = lock_of(path)
+    with _lock(lock) as (descriptor, is_locked):
+        if descriptor is not None and not is_locked:
+            print_log(
+                f'{path.parent} is on a file system without locks: no other process may write '
+                f'{path.name} at the same time',
+                'current',
+                logging.WARNING,
+            )
         try:
             yield descriptor
         finally:
@@ -65,26 +77,27 @@ def claim_file(path: Path) -> Iterator[int | None]:
                 lock.unlink(missing_ok=True)
 
 
+def lock_of(path: Path) -> Path:
+    """The file whose lock is the claim on a file."""
+    return path.with_name(f'.{path.name}.lock')
+
+
 @contextmanager
-def _lock(path: Path) -> Iterator[int | None]:
+def _lock(path: Path) -> Iterator[tuple[int | None, bool]]:
+    """The descriptor, None if another process has the lock, and whether there is a lock at all."""
+    is_locked = True
     descriptor = _open(path)
     try:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield None
+                yield None, is_locked
                 return
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
-                print_log(
-                    f'{path.parent} is on a file system without locks ({error.strerror}): no other '
-                    'process may work there at the same time',
-                    'current',
-                    logging.WARNING,
-                )
-                break
+                is_locked = False
             if _is_at(path, descriptor):
                 break
             # Its last holder removed it between our opening and locking it.
@@ -92,7 +105,7 @@ def _lock(path: Path) -> Iterator[int | None]:
             descriptor = _open(path)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f'{socket.gethostname()} {os.getpid()}\n'.encode())
-        yield descriptor
+        yield descriptor, is_locked
     finally:
         os.close(descriptor)
 

@@ -184,9 +184,12 @@ def _backend(error: Exception, calls: Sequence[Call]) -> str | None:
     call = next((c for c in reversed(calls) if c.is_of(get_file_backend)), None)
     if call is None or not only_framework_after(call, calls) or not isinstance(error, _REFUSALS):
         return None
-    if isinstance(error, KeyError):
-        return f'{call.local("uri")} cannot be reached: mmengine knows no store {error.args[0]!r}'
-    return f'{call.local("uri")} cannot be reached: {reason(error)}'
+    address = str(call.local('uri'))
+    if '://' not in address:
+        return None
+    unknown = isinstance(error, KeyError) and calls[-1].name == '_get_file_backend'
+    why = f'mmengine knows no store {error.args[0]!r}' if unknown else reason(error)
+    return f'{address} cannot be reached: {why}'
 
 
 def _lookup(error: Exception, calls: Sequence[Call]) -> str | None:

@@ -1,4 +1,4 @@
-"""Where checkpoints are, which of a training are whole, and which one it goes on from."""
+"""Which checkpoints of a training are whole, and which one it goes on from."""
 
 from __future__ import annotations
 
@@ -98,21 +98,8 @@ def _newest_first(final: Path) -> list[Path]:
     return paths
 
 
-def is_address(checkpoint: str | Path) -> bool:
-    """Whether a checkpoint is to be fetched, as ``https://...``, instead of read from a disk."""
-    return '://' in str(checkpoint)
-
-
-def check_is_there(checkpoint: str | Path) -> None:
-    """Raise an InputError if a checkpoint does not exist; of an address fetching it will tell."""
-    if not is_address(checkpoint) and not Path(checkpoint).is_file():
-        raise InputError(f'checkpoint {checkpoint} does not exist')
-
-
-def content_hash(path: str | Path) -> str:
-    """What tells a checkpoint from every other one, wherever it lies; of an address, that."""
-    if is_address(path):
-        return str(path)
+def content_hash(path: Path) -> str:
+    """What tells a checkpoint from every other one, wherever it lies."""
     found = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(1 << 20):

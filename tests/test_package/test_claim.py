@@ -8,6 +8,7 @@ import sys
 import pytest
 from log_capture import log_of
 
+from mmsniper.errors import InputError
 from mmsniper.utils.claim import claim, claim_file
 
 HOLD = 'import sys; print("holding", flush=True); sys.stdin.read()'
@@ -81,15 +82,28 @@ def without_locks(number):
     return refuse
 
 
-def test_without_locks_everyone_gets_the_claim_and_is_told(tmp_path, monkeypatch, caplog):
+def test_without_locks(tmp_path, monkeypatch, caplog):
+    path = tmp_path / 'a.npz'
+
     def claim_twice():
-        with claim(tmp_path / 'run') as first, claim_file(tmp_path / 'run' / 'a.npz') as second:
+        with claim_file(path) as first, claim_file(path) as second:
             return first, second
 
     monkeypatch.setattr(fcntl, 'flock', without_locks(errno.ENOSYS))
     descriptors, log = log_of(caplog, claim_twice)
-    assert None not in descriptors
-    assert log.count(f'{tmp_path}/run is on a file system without locks (no)') == 2
-    monkeypatch.setattr(fcntl, 'flock', without_locks(errno.EIO))
-    with pytest.raises(OSError, match='no'), claim(tmp_path / 'run'):
-        pass
+    assert None not in descriptors and list(tmp_path.iterdir()) == []
+    assert log.count(f'{tmp_path} is on a file system without locks: no other process') == 2
+    with pytest.raises(InputError, match='run is on a file system without locks, so that two'):
+        with claim(tmp_path / 'run'):
+            pass
+
+
+@pytest.mark.parametrize('number', [errno.EIO, errno.ENOLCK])
+def test_a_lock_that_fails_is_no_claim(tmp_path, monkeypatch, number):
+    with claim_file(tmp_path / 'a.npz'):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match='no'):
+            patch.setattr(fcntl, 'flock', without_locks(number))
+            with claim_file(tmp_path / 'a.npz'):
+                pass
+        with claim_file(tmp_path / 'a.npz') as second:
+            assert second is None

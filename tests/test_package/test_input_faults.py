@@ -124,6 +124,11 @@ def test_stores_that_cannot_be_asked(uri, why):
     assert fault_of(lambda: get(uri)) == f'{uri} cannot be reached: {why}'
 
 
+@pytest.mark.parametrize('uri', [None, 3, b'/images/a.jpg'])
+def test_what_is_no_address_is_a_defect(uri):
+    assert fault_of(lambda: get(uri)) is None
+
+
 def test_environment_of_no_launcher(monkeypatch):
     monkeypatch.delenv('SLURM_PROCID', raising=False)
     fault = fault_of(lambda: os.environ['SLURM_PROCID'])

@@ -90,15 +90,22 @@ def test_all_formats_tell_the_same(inputs, expected, tmp_path):
 def test_weights_from_a_server(inputs, expected, tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     config, weights, pictures = inputs
-    out = tmp_path / 'out'
     with served(weights.parent) as address:
-        name = f'{address}/{weights.name}'
-        infer(config, name, pictures, '--out-dir', out, *FORMATS, '--pictures')
-        found = contents(out)
-        assert json.loads(found['run.json'])['checkpoint'] == name
-        assert {**expected, 'run.json': found['run.json']} == found
-        with pytest.raises(InputError, match='/none.pth cannot be read as a checkpoint: .*404'):
-            infer(config, f'{address}/none.pth', pictures, '--out-dir', tmp_path / 'none')
+        command = f'{address}/{weights.name}', pictures, '--out-dir', tmp_path / 'out', *FORMATS
+        infer(config, *command, '--pictures')
+    infer(config, *command, '--pictures', '--resume')  # what was fetched is kept
+    assert contents(tmp_path / 'out') == expected
+
+
+def test_weights_that_cannot_be_fetched_by_several_processes(inputs, tmp_path):
+    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 2
+    with served(tmp_path) as address:
+        command = TOOLS / 'infer.py', inputs[0], f'{address}/none.pth', inputs[2]
+        options = '--out-dir', 'out', '--launcher', 'pytorch', '--device', 'cpu'
+        done = run('python', *launch, *command, *options, cwd=tmp_path)
+    sentence = f'error: checkpoint {address}/none.pth cannot be fetched: HTTPError: HTTP Error 404'
+    assert done.returncode != 0 and done.stderr.count(sentence) == 2
+    assert 'Traceback' not in done.stderr.split('ChildFailedError')[0].split(sentence)[0]
 
 
 class Death(BaseException):
@@ -147,19 +154,34 @@ def test_a_run_goes_on(inputs, expected, tmp_path, monkeypatch, owner, method, m
 
 def test_two_runs_in_one_folder(inputs, expected, tmp_path, monkeypatch):
     out = tmp_path / 'out'
-    arguments = *inputs, '--out-dir', out, *FORMATS, '--pictures', '--resume'
-    real, refused = Journal.add, []
+    arguments = *inputs, '--out-dir', out, *FORMATS, '--pictures'
+    real = Journal.add
 
     def add(self, block, batch, found):
-        with pytest.raises(InputError, match='another process is at work in .*out: wait') as error:
-            infer(*arguments)
-        refused.append(error)
+        monkeypatch.setattr(Journal, 'add', real)
+        for more in ((), ('--resume',), ('--resume', '--batch-size', '2')):
+            with pytest.raises(InputError, match='another process is at work in .*out: wait for'):
+                infer(*arguments, *more)
         real(self, block, batch, found)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, 'add', add)
+    monkeypatch.setattr(Journal, 'add', add)
+    infer(*arguments)
+    assert Journal.add is real and contents(out) == expected
+
+
+@pytest.mark.parametrize('name, is_foreign', [('.run.json.lock', False), ('a.txt', True)])
+def test_what_a_new_folder_may_hold(inputs, expected, tmp_path, name, is_foreign):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / name).touch()  # the lock is what a run leaves that was killed at once
+    arguments = *inputs, '--out-dir', out, *FORMATS, '--pictures'
+    if is_foreign:
+        with pytest.raises(InputError, match='it holds something else'):
+            infer(*arguments)
+        assert contents(out) == {name: b''}
+    else:
         infer(*arguments)
-    assert len(refused) > 5 and contents(out) == expected
+        assert contents(out) == expected
 
 
 def test_several_processes(inputs, expected, tmp_path):

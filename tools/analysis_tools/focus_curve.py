@@ -31,8 +31,8 @@ from mmsniper.focus import FocusSettings, read_focus
 from mmsniper.utils import run_script
 from mmsniper.utils.arguments import python_literal
 from mmsniper.utils.checked_runner import CheckedRunner
+from mmsniper.utils.checkpoint_address import local_checkpoint
 from mmsniper.utils.json_file import write_json
-from mmsniper.utils.saved_checkpoints import check_is_there
 from mmsniper.utils.whole_file import write_whole
 from mmsniper.visualization.focus_chart import draw_focus_curve
 
@@ -42,13 +42,13 @@ LOSSES = {'equal (-0.1)': 0.1, '-0.5': 0.5, '-1': 1.0}
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    check_is_there(args.checkpoint)
+    checkpoint = local_checkpoint(args.checkpoint)
     config = load_config(args.config)
     config.merge_from_dict(args.cfg_options or {})
     hook = take_hook(config)
     settings = read_focus(args.focus or hook.pop('focus', None) or True)
     hook.pop('focus', None)
-    curve = record(config, args.checkpoint, hook)
+    curve = record(config, checkpoint, hook)
     points = [curve.pyramid(), *curve.levels()]
     points += [curve.focus(settings, threshold) for threshold in sorted(args.thresholds)]
     figure = choose_figure(points[0], args.figure)
@@ -74,7 +74,7 @@ def take_hook(config: Config) -> dict:
     return {k: v for k, v in (own[0] if own else {}).items() if k not in ('type', 'priority')}
 
 
-def record(config: Config, checkpoint: str, hook: dict) -> FocusCurve:
+def record(config: Config, checkpoint: Path, hook: dict) -> FocusCurve:
     """Look at the whole pyramid of the validation images, once."""
     if config.get('val_dataloader') is not None:
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
@@ -86,7 +86,7 @@ def record(config: Config, checkpoint: str, hook: dict) -> FocusCurve:
     config.test_cfg = dict(type='TestLoop')
     # The time of each view by itself.
     config.test_dataloader.batch_size = 1
-    config.load_from = checkpoint
+    config.load_from = str(checkpoint)
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
         config[name] = None
     for name in ('val_dataloader', 'val_cfg', 'val_evaluator'):

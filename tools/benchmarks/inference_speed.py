@@ -35,6 +35,7 @@ from mmsniper.experiments.benchmarks.detecting_ways import (
 from mmsniper.experiments.benchmarks.inference_speed import load_annotations, measure_ways
 from mmsniper.experiments.benchmarks.provenance import provenance
 from mmsniper.utils.arguments import positive_int
+from mmsniper.utils.checkpoint_address import local_checkpoint
 from mmsniper.utils.json_file import write_json
 from mmsniper.utils.script import run_script
 
@@ -45,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', metavar='CONFIG', help='path or name, such as mmdet::yolox/...')
-    add('checkpoint', type=Path, metavar='CHECKPOINT')
+    add('checkpoint', metavar='CHECKPOINT', help='a file, or an address')
     add('annotations', type=Path, metavar='ANN', help='COCO annotation file')
     add('images', type=Path, metavar='IMAGES', help='the folder of its images')
     add('--ways', nargs='+', choices=WAYS, help='default: all that can be gone')
@@ -91,14 +92,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         args.threads,
     )
     config = load_config(args.config, args.tile_size)
+    checkpoint = local_checkpoint(args.checkpoint)
     data, ids = load_annotations(args.annotations, args.images, args.max_images)
     with tqdm(desc='pictures', total=len(ids) * len(ways), unit='image', leave=False) as bar:
-        rows = measure_ways(
-            config, args.checkpoint, data, ids, args.images, ways, settings, bar.update
-        )
+        rows = measure_ways(config, checkpoint, data, ids, args.images, ways, settings, bar.update)
     figures: dict[str, Any] = dict(
         config=args.config,
-        files=[args.checkpoint, args.annotations, args.images],
+        files=[checkpoint, args.annotations, args.images],
         images=len(ids),
         settings=vars(settings),
         ways=rows,

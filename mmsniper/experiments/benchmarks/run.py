@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mmengine.config import Config
 
@@ -97,9 +98,14 @@ class Run:
     def settings(self) -> dict[str, dict[str, Any]]:
         """What a result depends on besides the suite's figures: of its training, and its tests.
 
-        Where the weights to begin with lie is not among them.
+        Of the weights to begin with that is the name, not where they lie.
         """
         recipe = dataclasses.asdict(self.suite.recipes[self.recipe])
+        recipe['weights'] = {
+            size: Path(urlsplit(weights).path).name
+            for size, weights in recipe['weights'].items()
+            if size == self.suite.size
+        }
         recipe['overrides'] = {k: v for k, v in recipe['overrides'].items() if k not in BEGINNINGS}
         del recipe['title']
         tests = {

@@ -35,7 +35,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from mmsniper.errors import InputError
-from mmsniper.utils.saved_checkpoints import is_address
+from mmsniper.utils.checkpoint_address import is_address, local_checkpoint
 
 from .budget import Budget
 from .recipe import Recipe, TestWay
@@ -143,7 +143,7 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
         Suite: One whose recipes have them among their overrides.
 
     Raises:
-        InputError: A file is not there.
+        InputError: A file is not there, or cannot be fetched.
     """
     recipes = dict(suite.recipes)
     for name in chosen:
@@ -151,28 +151,27 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
         if suite.size not in recipe.weights:
             continue
         weights = recipe.weights[suite.size]
-        if not is_address(weights):
-            weights = str((folder / weights).resolve())
-            if not Path(weights).is_file():
-                raise InputError(
-                    f'recipe {name} begins with the weights {weights}, which do not exist: name '
-                    'their folder with --weights, or leave the recipe out with --only'
-                )
+        if not is_address(weights) and not (folder / weights).is_file():
+            raise InputError(
+                f'recipe {name} begins with the weights {folder / weights}, which do not exist: '
+                'name their folder with --weights, or leave the recipe out with --only'
+            )
+        path = local_checkpoint(weights if is_address(weights) else (folder / weights).resolve())
         whole, backbone = BEGINNINGS
         if recipe.weights_of == 'backbone':
-            start = {backbone: _backbone_weights(weights)}
+            start = {backbone: _backbone_weights(path)}
         else:
-            start = {whole: weights}
+            start = {whole: str(path)}
         overrides = dict(recipe.overrides, **start)
         recipes[name] = dataclasses.replace(recipe, overrides=overrides)
     return dataclasses.replace(suite, recipes=recipes)
 
 
-def _backbone_weights(path: str) -> dict[str, str]:
-    content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+def _backbone_weights(path: Path) -> dict[str, str]:
+    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     keys = content.get('state_dict', content)
     prefix = 'backbone.' if any(key.startswith('backbone.') for key in keys) else None
-    return dict(type='Pretrained', checkpoint=path, prefix=prefix)
+    return dict(type='Pretrained', checkpoint=str(path), prefix=prefix)
 
 
 def read_suite(

@@ -15,6 +15,7 @@ from web_server import served
 
 from mmsniper.errors import InputError
 from mmsniper.experiments.benchmarks.dataloaders import training_pyramid
+from mmsniper.experiments.benchmarks.run import Run
 from mmsniper.experiments.benchmarks.run_config import (
     proposal_config,
     test_config,
@@ -201,12 +202,14 @@ def test_weights_from_a_server(tmp_path, monkeypatch):
             name: dataclasses.replace(suite.recipes[name], weights=dict(tiny=address))
             for name in ('yolox_single', 'atss_single')
         }
-        found = with_weights(
-            dataclasses.replace(suite, recipes=recipes), list(recipes), tmp_path / 'none'
-        ).recipes
-    assert found['yolox_single'].overrides['load_from'] == address
+        suite = dataclasses.replace(suite, recipes=recipes)
+        found = with_weights(suite, list(recipes), tmp_path / 'none').recipes
+    path = found['yolox_single'].overrides['load_from']
+    assert torch.load(path)['state_dict'].keys() == {'backbone.a'}
     start = found['atss_single'].overrides['model.backbone.init_cfg']
-    assert start == dict(type='Pretrained', checkpoint=address, prefix='backbone.')
+    assert start == dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    run = Run(suite, 'yolox_single', 0, tmp_path, tmp_path, TOOLS)
+    assert run.settings()['training']['weights'] == dict(tiny='weights.pth')
 
 
 @pytest.mark.parametrize('data', DATA)

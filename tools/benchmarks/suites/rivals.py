@@ -28,14 +28,20 @@ sizes = dict(
     ),
 )
 
+# MMDetection's YOLOX-s, and torchvision's ResNet-18.
+_yolox = dict(
+    tiny='yolox_nano_coco.pth',
+    full='https://download.openmmlab.com/mmdetection/v2.0/yolox/yolox_s_8x8_300e_coco/'
+    'yolox_s_8x8_300e_coco_20211121_095711-4592a793.pth',
+)
+_backbone_of_faster_rcnn = dict(
+    tiny='mobilenet_v2_imagenet.pth',
+    full='https://download.pytorch.org/models/resnet18-f37072fd.pth',
+)
 _detectors = dict(
-    yolox=dict(title='YOLOX', weights={'tiny': 'yolox_nano_coco.pth'}),
-    atss=dict(title='ATSS', weights={'tiny': 'yolox_nano_coco.pth'}, weights_of='backbone'),
-    faster_rcnn=dict(
-        title='Faster R-CNN',
-        weights={'tiny': 'mobilenet_v2_imagenet.pth'},
-        weights_of='backbone',
-    ),
+    yolox=dict(title='YOLOX', weights=_yolox),
+    atss=dict(title='ATSS', weights=_yolox, weights_of='backbone'),
+    faster_rcnn=dict(title='Faster R-CNN', weights=_backbone_of_faster_rcnn, weights_of='backbone'),
 )
 _ways = dict(
     single=dict(title='single scale', method='single-scale'),

@@ -1,4 +1,4 @@
-# Faster R-CNN with a ResNet-18 from scratch.
+# Faster R-CNN with a ResNet-18.
 _base_ = __import__('mmsniper').config_path('_base_/models/faster-rcnn_r18_fpn_tiny.py')
 
 model = dict(
