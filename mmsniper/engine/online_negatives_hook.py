@@ -26,6 +26,7 @@ from .loop_data import chip_datasets
 FOLDER = 'online_negatives'
 # With its negative chips SNIPER has about 5 chips per image on COCO instead of 4.7.
 NEGATIVES_PER_IMAGE = 0.3
+DATALOADERS = 'val_dataloader', 'test_dataloader'
 
 
 @HOOKS.register_module()
@@ -55,10 +56,13 @@ class OnlineNegativesHook(Hook):
         max_per_image (int): The most detections of an image that are looked at. Defaults to 100.
         batch_size (int): Views per forward pass. Defaults to 1.
         num_workers (int): Processes that load images. Defaults to 2.
+        dataloader (str): Whose levels and pipeline these are, 'val_dataloader' or, where a training
+            is validated at fewer levels than it is tested at, 'test_dataloader'. What the detector
+            gets wrong at other levels is not found. Defaults to 'val_dataloader'.
 
     Raises:
         InputError: A setting is impossible, the training does not count epochs or has not exactly
-            one ``ChipDataset``, or ``val_dataloader`` has none.
+            one ``ChipDataset``, or the dataloader has none.
     """
 
     # Before CheckpointHook: no checkpoint without the proposals of the epochs to come.
@@ -74,8 +78,13 @@ class OnlineNegativesHook(Hook):
         max_per_image: int = 100,
         batch_size: int = 1,
         num_workers: int = 2,
+        dataloader: str = 'val_dataloader',
     ) -> None:
         owner = 'OnlineNegativesHook'
+        if dataloader not in DATALOADERS:
+            raise InputError(
+                f'dataloader of {owner} must be {" or ".join(DATALOADERS)}, but is {dataloader!r}'
+            )
         check_whole(owner, 'interval', interval, 1, 'epochs')
         check_number(owner, 'score_thr', score_thr, most=1)
         check_number(owner, 'iou_thr', iou_thr, most=1)
@@ -87,6 +96,7 @@ class OnlineNegativesHook(Hook):
         self.score_thr = score_thr
         self.iou_thr = iou_thr
         self.min_proposals = min_proposals
+        self.dataloader = dataloader
         self.detection = dict(
             nms=nms,
             max_per_image=max_per_image,
@@ -147,11 +157,11 @@ class OnlineNegativesHook(Hook):
         runner.logger.info(f'OnlineNegativesHook: negative chips now come from {path}')
 
     def _test_dataset(self, runner: Runner) -> Mapping:
-        loader = runner.cfg.get('val_dataloader') or {}
+        loader = runner.cfg.get(self.dataloader) or {}
         if not is_chip_dataset(loader.get('dataset')):
             raise InputError(
-                'OnlineNegativesHook detects at the levels of val_dataloader.dataset, which must '
-                'be a ChipDataset with test_mode=True'
+                f'OnlineNegativesHook detects at the levels of {self.dataloader}.dataset, which '
+                'must be a ChipDataset with test_mode=True'
             )
         return loader['dataset']
 

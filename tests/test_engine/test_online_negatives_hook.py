@@ -1,10 +1,12 @@
 """What counts as a false positive."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from mmsniper import InputError
-from mmsniper.datasets.announced_negatives import announced_room
+from mmsniper.datasets.announced_negatives import announce_room, announced_room
 from mmsniper.engine import OnlineNegativesHook
 from mmsniper.engine.online_negatives_hook import find_false_positives
 
@@ -51,11 +53,25 @@ def test_no_objects_and_no_detections():
         (dict(batch_size=0), 'batch_size=0 must be 1 or more views'),
         (dict(num_workers=-1), 'num_workers=-1 must be 0 or more'),
         (dict(nms=dict(type='median', iou_threshold=0.5)), "'median'"),
+        (dict(dataloader='train_dataloader'), 'must be val_dataloader or test_dataloader, but is'),
     ],
 )
 def test_impossible_settings(settings, message):
     with pytest.raises(InputError, match=message):
         OnlineNegativesHook(**settings)
+
+
+@pytest.mark.parametrize('name', ['val_dataloader', 'test_dataloader'])
+def test_levels_of_the_dataloader_that_was_chosen(name):
+    chips = dict(type='ChipDataset', test_mode=True, levels=[1.0, 0.5])
+    hook = OnlineNegativesHook(dataloader=name)
+    announce_room(0)
+    runner = SimpleNamespace(cfg={name: dict(dataset=chips)})
+    assert hook._test_dataset(runner) == chips
+    other = {'val_dataloader': 'test_dataloader', 'test_dataloader': 'val_dataloader'}[name]
+    runner = SimpleNamespace(cfg={other: dict(dataset=chips)})
+    with pytest.raises(InputError, match=f'levels of {name}.dataset, which must be a ChipDataset'):
+        hook._test_dataset(runner)
 
 
 def test_room_is_announced_until_the_run_begins():

@@ -83,10 +83,14 @@ def train_config(
     dataset = config.train_dataloader.dataset
     if proposals is not None:
         dataset.proposal_file = str(proposals)
-    if recipe.negatives == 'online':
-        config.custom_hooks.append(dict(type='OnlineNegativesHook', num_workers=suite.num_workers))
     config.train_cfg.val_interval = budget.rounds // budget.curve_points
     _set_test(config, suite, suite.tests[suite.curve_test], data_root)
+    if recipe.negatives == 'online':
+        # At all levels of the training, however it is validated.
+        hook = dict(type='OnlineNegativesHook', num_workers=suite.num_workers)
+        config.custom_hooks.append(dict(hook, dataloader='test_dataloader'))
+        way = TestWay('the levels of the recipe', levels=recipe.levels or 'all')
+        config.test_dataloader = test_dataloader(suite, way, data_root)
     config.optim_wrapper.optimizer.lr = learning_rate(suite, recipe)
     _merge(config, suite.overrides)
     _merge(config, recipe.overrides)

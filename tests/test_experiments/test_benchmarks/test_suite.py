@@ -192,6 +192,25 @@ def test_weights_to_begin_with(tmp_path):
     assert with_weights(load('out_of_range', 'full'), chosen, tmp_path / 'none')
 
 
+def test_negative_chips_are_looked_for_at_all_levels(tmp_path):
+    suite = load('rivals', data='licence_plates')
+    found = {
+        name: train_config(suite, suite.recipes[name], 0, tmp_path, tmp_path / 'record.json')
+        for name in ('yolox_sniper', 'yolox_sniper_online')
+    }
+    config = found['yolox_sniper_online']
+    assert config.custom_hooks[-1]['type'] == 'OnlineNegativesHook'
+    looked_at = config[config.custom_hooks[-1]['dataloader']].dataset
+    assert looked_at.levels == suite.data.test_levels and len(looked_at.levels) == 3
+    assert config.val_dataloader == found['yolox_sniper'].val_dataloader
+    assert config.val_dataloader.dataset.levels == [suite.data.single_level]
+    tests = [
+        test_config(each, suite, suite.tests['finest'], tmp_path, tmp_path).test_dataloader
+        for each in found.values()
+    ]
+    assert tests[0] == tests[1]
+
+
 def test_weights_from_a_server(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     torch.save(dict(state_dict={'backbone.a': torch.zeros(1)}), tmp_path / 'weights.pth')
