@@ -48,6 +48,7 @@ def main() -> None:
         data_of(args),
         training_of(args),
         args.focus,
+        args.online_negatives,
     )
     text = config.pretty_text
     if args.out is None:
@@ -143,6 +144,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--focus',
         action='store_true',
         help='add a focus head, which says where finer levels have to be looked at (AutoFocus)',
+    )
+    parser.add_argument(
+        '--online-negatives',
+        action='store_true',
+        help='let the detector look at the training pictures between epochs, and learn from its '
+        'confident mistakes on background (negative chips)',
     )
     own = parser.add_argument_group('data of your own, in COCO format')
     own.add_argument('--ann', metavar='ANN.json', help='annotation file of the training')

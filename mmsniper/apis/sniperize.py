@@ -14,6 +14,7 @@ def sniperize(
     data: OwnData | None = None,
     training: Training | None = None,
     focus: bool = False,
+    online_negatives: bool = False,
 ) -> Config:
     """Turn the config of a detector into one that trains it on chips and tests it on the pyramid.
 
@@ -32,6 +33,8 @@ def sniperize(
         training (Training, optional): Batch size, epochs and weights to begin with.
         focus (bool): Whether to give the detector a focus head, which says where finer levels have
             to be looked at (AutoFocus, arXiv:1812.01600). Defaults to False.
+        online_negatives (bool): Whether the detector looks at the training images between epochs,
+            and its confident mistakes become negative chips. Defaults to False.
 
     Returns:
         Config: Explicit, without bases.
@@ -39,6 +42,8 @@ def sniperize(
     Raises:
         InputError: The config is of a kind that is not supported; one sentence says why.
     """
-    converted, changes = convert(cfg, recipe, train_batch_norm, data, training, focus)
+    converted, changes = convert(
+        cfg, recipe, train_batch_norm, data, training, focus, online_negatives
+    )
     print(changes)
     return converted

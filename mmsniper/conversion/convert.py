@@ -31,6 +31,7 @@ from .detector import (
 from .focus import add_focus_head
 from .ignoring import apply_ignoring, plan_ignoring
 from .least_size import fit_least_size
+from .negatives import add_online_negatives
 from .own_data import OwnData, proposed_recipe, put_in
 from .pipelines import PipelineSettings
 from .recipe import Recipe
@@ -99,6 +100,7 @@ def convert(
     data: OwnData | None = None,
     training: Training | None = None,
     focus: bool = False,
+    online_negatives: bool = False,
 ) -> tuple[Config, Changes]:
     """Turn a config into one that trains on chips and tests on the pyramid.
 
@@ -115,6 +117,8 @@ def convert(
             warm-up takes a tenth of a short training at most.
         focus (bool): Whether to give the detector a focus head, see
             :class:`mmsniper.models.FocusHead`. Defaults to False.
+        online_negatives (bool): Whether its own confident mistakes become negative chips, see
+            :class:`mmsniper.engine.OnlineNegativesHook`. Defaults to False.
 
     Returns:
         tuple: The explicit config, and the list of what was changed and what was not.
@@ -146,6 +150,8 @@ def convert(
         config = _convert(config, recipe or Recipe(), train_batch_norm, changes, training)
     if focus:
         add_focus_head(config, changes)
+    if online_negatives:
+        add_online_negatives(config, changes)
     return config, changes
 
 
