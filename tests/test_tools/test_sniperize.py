@@ -55,7 +55,8 @@ def tiny(tmp_path):
 @pytest.mark.long
 def test_converted_and_run_by_mmdetections_own_tools(tiny):
     levels = ('--levels', '1.0', '-1,96', '--valid-ranges', '-1,60', '40,-1', '--chip-size', '96')
-    result = call('tiny.py', '-o', 'out/chips.py', *levels, cwd=tiny)
+    longer = ('--epochs', '2', '--online-negatives')
+    result = call('tiny.py', '-o', 'out/chips.py', *levels, *longer, cwd=tiny)
     assert result.returncode == 0, result.stderr[-3000:]
     lines = result.stdout.splitlines()
     assert lines[-1] == 'written: out/chips.py'
@@ -71,15 +72,15 @@ def test_converted_and_run_by_mmdetections_own_tools(tiny):
     assert again.stdout.startswith('nothing to do')
     assert (tiny / 'again.py').read_text() == (tiny / 'out' / 'chips.py').read_text()
 
-    few = ('train_cfg.max_epochs=1', 'train_dataloader.batch_size=2')
-    options = ('--work-dir', 'work', '--cfg-options', *few)
+    options = ('--work-dir', 'work', '--cfg-options', 'train_dataloader.batch_size=2')
     result = run('python', MMDET_TOOLS / 'train.py', 'out/chips.py', *options, cwd=tiny)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output[-3000:]
     losses = re.findall(r' loss: ([\d.]+)', output)
     assert losses and all(0 < float(loss) < 100 for loss in losses)
     assert re.search(r'coco/bbox_mAP: [-\d.]+', output)
-    result = run('python', MMDET_TOOLS / 'test.py', 'out/chips.py', 'work/epoch_1.pth', cwd=tiny)
+    assert 'OnlineNegativesHook: negative chips now come from' in output
+    result = run('python', MMDET_TOOLS / 'test.py', 'out/chips.py', 'work/epoch_2.pth', cwd=tiny)
     assert result.returncode == 0 and 'bbox_mAP' in result.stdout + result.stderr
 
 
