@@ -37,7 +37,7 @@ def claim(folder: Path) -> Iterator[int | None]:
         InputError: The folder cannot be made or written to, or its file system has no locks.
     """
     with _lock(folder / 'claim.lock') as (descriptor, is_locked):
-        if descriptor is not None and not is_locked:
+        if not is_locked:
             raise InputError(
                 f'{folder} is on a file system without locks, so that two processes could work in '
                 'it at once: name a folder on another one'
@@ -63,7 +63,7 @@ def claim_file(path: Path) -> Iterator[int | None]:
     """
     lock = lock_of(path)
     with _lock(lock) as (descriptor, is_locked):
-        if descriptor is not None and not is_locked:
+        if not is_locked:
             print_log(
                 f'{path.parent} is on a file system without locks: no other process may write '
                 f'{path.name} at the same time',
@@ -92,7 +92,7 @@ def _lock(path: Path) -> Iterator[tuple[int | None, bool]]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield None, is_locked
+                yield None, True
                 return
             except OSError as error:
                 if error.errno not in _NO_LOCKS:

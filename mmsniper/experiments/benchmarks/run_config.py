@@ -89,8 +89,7 @@ def train_config(
         # At all levels of the training, however it is validated.
         hook = dict(type='OnlineNegativesHook', num_workers=suite.num_workers)
         config.custom_hooks.append(dict(hook, dataloader='test_dataloader'))
-        way = TestWay('the levels of the recipe', levels=recipe.levels or 'all')
-        config.test_dataloader = test_dataloader(suite, way, data_root)
+        config.test_dataloader = test_dataloader(suite, _at_its_levels(recipe), data_root)
     config.optim_wrapper.optimizer.lr = learning_rate(suite, recipe)
     _merge(config, suite.overrides)
     _merge(config, recipe.overrides)
@@ -132,8 +131,7 @@ def proposal_config(
     config = _plain_config(suite, 'rpn', budget, seed, record)
     config.train_dataloader = train_dataloader(suite, recipe, seed, data_root, budget)
     # extract_proposals.py looks at images as val_dataloader does, so it stays while the loop goes.
-    way = TestWay('the levels of the recipe', levels=recipe.levels or 'all')
-    _set_test(config, suite, way, data_root)
+    _set_test(config, suite, _at_its_levels(recipe), data_root)
     without_validation(config)
     config.val_evaluator.metric = 'proposal'
     config.test_evaluator = copy.deepcopy(config.val_evaluator)
@@ -198,6 +196,11 @@ def learning_rate(suite: Suite, recipe: Recipe) -> float:
 def training_budget(suite: Suite, recipe: Recipe) -> Budget:
     """The steps that a recipe is trained for."""
     return suite.budget.in_larger_steps(recipe.step_factor)
+
+
+def _at_its_levels(recipe: Recipe) -> TestWay:
+    """How images are looked at for negative chips."""
+    return TestWay('the levels of the recipe', levels=recipe.levels or 'all')
 
 
 def _set_test(config: Config, suite: Suite, way: TestWay, data_root: Path) -> None:

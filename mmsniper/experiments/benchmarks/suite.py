@@ -151,12 +151,15 @@ def with_weights(suite: Suite, chosen: Sequence[str], folder: Path) -> Suite:
         if suite.size not in recipe.weights:
             continue
         weights = recipe.weights[suite.size]
-        if not is_address(weights) and not (folder / weights).is_file():
-            raise InputError(
-                f'recipe {name} begins with the weights {folder / weights}, which do not exist: '
-                'name their folder with --weights, or leave the recipe out with --only'
-            )
-        path = local_checkpoint(weights if is_address(weights) else (folder / weights).resolve())
+        if is_address(weights):
+            path = local_checkpoint(weights)
+        else:
+            path = (folder / weights).resolve()
+            if not path.is_file():
+                raise InputError(
+                    f'recipe {name} begins with the weights {path}, which do not exist: name their '
+                    'folder with --weights, or leave the recipe out with --only'
+                )
         whole, backbone = BEGINNINGS
         if recipe.weights_of == 'backbone':
             start = {backbone: _backbone_weights(path)}
