@@ -117,7 +117,7 @@ def test_recipes_differ_in_nothing_but_what_they_are_about(name, size, tmp_path)
         rate = suite.optim_wrapper['optimizer']['lr']
         assert config.optim_wrapper.optimizer.lr == pytest.approx(rate * suite.recipes[key].rate)
         config.optim_wrapper.optimizer.lr = rate
-        if 'model.backbone.norm_eval' in (suite.recipes[key].overrides or {}):
+        if 'model.backbone.norm_eval' in suite.recipes[key].overrides:
             assert config.model.backbone.pop('norm_eval')
     firsts = {}
     for key, config in configs.items():

@@ -25,7 +25,7 @@ recipes = dict(
     **_slow,
     sniper_frozen_slow=dict(
         _slow['sniper_slow'],
-        title='YOLOX, SNIPER without negatives, slow, frozen statistics',
+        title=f'{_slow["sniper_slow"]["title"]}, frozen statistics',
         overrides={'model.backbone.norm_eval': True},
     ),
 )
